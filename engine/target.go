@@ -400,6 +400,7 @@ func (Iterator) String() string { return "iterator" }
 func (t Netfilter) String() string {
 	return fmt.Sprintf("netfilter hook %d", t.Hook) + inNetNS(t.NetNS)
 }
+
 func (t StructOps) String() string {
 	if t.Map == nil {
 		return "struct_ops"
