@@ -1,0 +1,42 @@
+# The two commands of README.md are go run ./cmd/skep demo and go test ./...
+# This file is for people who work on skep.
+
+VERSIONS ?= 6.1,6.12
+TOOL := go tool -modfile=tools/go.mod
+
+.PHONY: build test test-vm test-race lint fuzz bench bpf bpf-check golden
+
+build: ## the one static binary
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o skep ./cmd/skep
+
+test: ## everything this machine can run
+	go test ./...
+
+test-race: ## what runs concurrently, under the race detector (needs gcc)
+	CGO_ENABLED=1 go test -race ./engine/... ./vm/... ./embedded/... ./lab/... ./replay/...
+
+test-vm: ## attach kinds that the running kernel refuses, in virtual machines (needs qemu-system-x86_64, apt, dpkg)
+	go run ./internal/vmtest/cmd/vmtest -kernel $(VERSIONS) ./kernel
+
+lint: ## formatting, vet, staticcheck, and that the packages build elsewhere
+	@out=$$($(TOOL) gofumpt -l .); if [ -n "$$out" ]; then echo "not gofumpt-clean:"; echo "$$out"; exit 1; fi
+	go vet ./...
+	$(TOOL) staticcheck ./...
+	GOOS=darwin go build ./...
+	GOOS=windows go build ./...
+	GOARCH=arm64 go build ./...
+
+fuzz: ## each fuzz target for FUZZTIME
+	sh .ci/fuzz $(or $(FUZZTIME),10s)
+
+bench: ## each benchmark, with its peer in the same run
+	go test -run '^$$' -bench . -benchmem ./...
+
+bpf: ## rebuild the committed objects (needs clang-19)
+	go run ./bpf/internal/build
+
+bpf-check: ## rebuild into a temporary folder and compare with what is committed
+	go run ./bpf/internal/build -check
+
+golden: ## rewrite golden files after a change that is meant
+	go test ./internal/housetest -update
