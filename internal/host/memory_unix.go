@@ -1,0 +1,11 @@
+//go:build unix
+
+package host
+
+import "golang.org/x/sys/unix"
+
+func mapMemory(size int) ([]byte, error) {
+	return unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|noReserve)
+}
+
+func unmapMemory(b []byte) error { return unix.Munmap(b) }
