@@ -29,8 +29,10 @@ func (ins Instruction) Size() uint8 { return ins.Op & SizeMask }
 func (ins Instruction) Mode() uint8 { return ins.Op & ModeMask }
 
 // Bytes is how many bytes a load or store moves.
-func (ins Instruction) Bytes() int {
-	switch ins.Size() {
+func (ins Instruction) Bytes() int { return sizeBytes(ins.Size()) }
+
+func sizeBytes(size uint8) int {
+	switch size {
 	case SizeB:
 		return 1
 	case SizeH:
