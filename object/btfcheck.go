@@ -18,7 +18,7 @@ func checkTypes(im *image) error {
 	if s == nil || s.size == 0 {
 		return nil
 	}
-	if err := walkTypes(s.data, 0, 0); err != nil {
+	if err := walkTypes(s.data, maxTypeDepth); err != nil {
 		return &Error{Where: s.String(), What: "malformed types", Err: err, Mend: "build the object again with clang -g"}
 	}
 	return nil
@@ -30,25 +30,43 @@ const (
 	btfTypeSize   = 12
 )
 
-// btfKind says how many bytes follow a type's record: fixed ones, and each for
-// every member, with the place of the member's name in it.
+// btfKind says how many bytes follow a type's record, fixed ones and each for
+// every member, and where among them other types are named.
 type btfKind struct {
 	fixed, each int
-	names       bool // members begin with a name
+	names       bool  // members begin with a name
+	refers      bool  // the record's last word is a type
+	fixedRefs   []int // offsets of types in the fixed part
+	memberRef   int   // offset of the type in a member, or -1
 }
 
 // btfKinds by number, as in the kernel's Documentation/bpf/btf.rst.
 var btfKinds = [...]btfKind{
-	1: {fixed: 4}, 2: {}, 3: {fixed: 12},
-	4: {each: 12, names: true}, 5: {each: 12, names: true}, 6: {each: 8, names: true},
-	7: {}, 8: {}, 9: {}, 10: {}, 11: {}, 12: {},
-	13: {each: 8, names: true}, 14: {fixed: 4}, 15: {each: 12},
-	16: {}, 17: {fixed: 4}, 18: {}, 19: {each: 12, names: true},
+	1:  {fixed: 4, memberRef: -1},                          // int
+	2:  {refers: true, memberRef: -1},                      // pointer
+	3:  {fixed: 12, fixedRefs: []int{0, 4}, memberRef: -1}, // array
+	4:  {each: 12, names: true, memberRef: 4},              // struct
+	5:  {each: 12, names: true, memberRef: 4},              // union
+	6:  {each: 8, names: true, memberRef: -1},              // enum
+	7:  {memberRef: -1},                                    // forward
+	8:  {refers: true, memberRef: -1},                      // typedef
+	9:  {refers: true, memberRef: -1},                      // volatile
+	10: {refers: true, memberRef: -1},                      // const
+	11: {refers: true, memberRef: -1},                      // restrict
+	12: {refers: true, memberRef: -1},                      // func
+	13: {refers: true, each: 8, names: true, memberRef: 4}, // func_proto
+	14: {refers: true, fixed: 4, memberRef: -1},            // var
+	15: {each: 12, memberRef: 0},                           // datasec
+	16: {memberRef: -1},                                    // float
+	17: {refers: true, fixed: 4, memberRef: -1},            // decl_tag
+	18: {refers: true, memberRef: -1},                      // type_tag
+	19: {each: 12, names: true, memberRef: -1},             // enum64
 }
 
-// walkTypes checks raw BTF. baseTypes and baseStrings are the number of types
-// and bytes of strings of the BTF it extends, or 0.
-func walkTypes(raw []byte, baseTypes int, baseStrings uint32) error {
+const kindDeclTag = 17
+
+// walkTypes checks raw BTF whose references may lead maxDepth types deep.
+func walkTypes(raw []byte, maxDepth int) error {
 	order, err := btfOrder(raw)
 	if err != nil {
 		return err
@@ -65,16 +83,21 @@ func walkTypes(raw []byte, baseTypes int, baseStrings uint32) error {
 	if err != nil {
 		return err
 	}
-	w := typeWalk{order: order, strings: strings, base: baseStrings, budget: maxNames}
-	for n := baseTypes; len(types) > 0; n++ {
+	w := typeWalk{order: order, strings: strings, budget: maxNames}
+	w.graph.from = append(w.graph.from, 0)
+	for n := 0; len(types) > 0; n++ {
 		if n >= MaxTypes {
 			return fmt.Errorf("more than %d types", MaxTypes)
 		}
-		used, err := w.record(types)
+		used, err := w.record(types, n)
 		if err != nil {
 			return fmt.Errorf("type %d: %w", n+1, err)
 		}
 		types = types[used:]
+	}
+	w.graph.addTags(w.tags)
+	if d := w.graph.depth(); d > maxDepth {
+		return fmt.Errorf("types refer to each other over %d steps, more than the %d allowed", d, maxDepth)
 	}
 	return nil
 }
@@ -101,12 +124,14 @@ func btfPart(body []byte, off, size uint32, what string) ([]byte, error) {
 type typeWalk struct {
 	order   binary.ByteOrder
 	strings []byte
-	base    uint32 // strings before this belong to the base
 	budget  int
+	graph   typeGraph
+	tags    [][2]int32 // declaration tags: the type, the tag
 }
 
-// record checks the first record of b and returns its length.
-func (w *typeWalk) record(b []byte) (int, error) {
+// record checks the first record of b, of type n counted from 0, and returns its
+// length.
+func (w *typeWalk) record(b []byte, n int) (int, error) {
 	if len(b) < btfTypeSize {
 		return 0, fmt.Errorf("%d bytes do not hold a record", len(b))
 	}
@@ -123,6 +148,10 @@ func (w *typeWalk) record(b []byte) (int, error) {
 	if err := w.name(w.order.Uint32(b)); err != nil {
 		return 0, err
 	}
+	w.graph.addRecord(b, w.order)
+	if target := w.order.Uint32(b[8:]); kind == kindDeclTag && target > 0 && target <= MaxTypes {
+		w.tags = append(w.tags, [2]int32{int32(target - 1), int32(n)})
+	}
 	if !k.names {
 		return size, nil
 	}
@@ -135,10 +164,7 @@ func (w *typeWalk) record(b []byte) (int, error) {
 }
 
 func (w *typeWalk) name(off uint32) error {
-	if off < w.base {
-		return nil
-	}
-	if _, err := cString(w.strings, off-w.base, &w.budget); err != nil {
+	if _, err := cString(w.strings, off, &w.budget); err != nil {
 		return fmt.Errorf("name %w", err)
 	}
 	return nil

@@ -11,9 +11,8 @@ const (
 	MaxDataSize = 256 << 20
 	// MaxTypesSize bounds .BTF and .BTF.ext, in bytes each.
 	MaxTypesSize = 64 << 20
-	// MaxTypes is the number of BTF types. Decoding recurses once per type in
-	// the worst case, and a stack that overflows cannot be recovered from.
-	MaxTypes = 400_000
+	// MaxTypes is the number of BTF types.
+	MaxTypes = 1 << 20
 	// MaxInstructions bounds the instructions of all programs after each got
 	// its subprograms appended.
 	MaxInstructions = 8 << 20
@@ -23,5 +22,9 @@ const (
 	maxRelocations = 4 << 20
 	maxFunctions   = 16384
 	maxNames       = 64 << 20 // bytes of names, counted at each use
-	maxMapsSize    = 16 << 20 // the .maps section
+	// Decoding recurses along references between types, at 2.6 KB of stack a
+	// step, and a stack that overflows at 512 MB cannot be recovered from.
+	maxTypeDepth = 1 << 15
+
+	maxMapsSize = 16 << 20 // the .maps section
 )

@@ -34,7 +34,7 @@ func ReadTypes(r io.ReaderAt) (_ *btf.Spec, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := walkTypes(raw, 0, 0); err != nil {
+	if err := walkTypes(raw, maxTypeDepth); err != nil {
 		return nil, &Error{What: "malformed types", Err: err}
 	}
 	spec, err := btf.LoadSpecFromReader(bytes.NewReader(raw))
