@@ -14,7 +14,8 @@ import (
 // decimal one may stand, "r1 = 5 ll" for a 64-bit load, and the index and
 // opcode with which bpftool starts a line ("12: (b7) r1 = 0"). A plain
 // hexadecimal number moved to a 64-bit register is a 64-bit load, as the kernel
-// prints it; a decimal one is a move.
+// prints it; a decimal one is a move. LLVM's text is taken too where it differs
+// only in spaces and in saying w for the registers of 32-bit accesses.
 //
 // Names of helpers are not looked up: "call NAME#1" calls helper 1.
 // Errors name the line.

@@ -162,20 +162,28 @@ func (p *parser) place() (m place, err error) {
 	return m, p.expect(")")
 }
 
-// to reads where a jump or call goes: "pc+3" or a label. bits is the width of
-// the distance.
+// to reads where a jump or call goes: "pc+3", "+3" as LLVM prints it, or a
+// label. bits is the width of the distance.
 func (p *parser) to(bits int) (int64, error) {
 	t := p.next()
+	if t.is("+") || t.is("-") {
+		p.pos--
+		return p.distance(bits)
+	}
 	if t.kind != tokWord {
 		return 0, fmt.Errorf("expected a target (pc+1 or a label), found %s", t)
 	}
 	if next := p.peek(); t.text == "pc" && (next.is("+") || next.is("-")) {
-		v, err := p.number(32)
-		if err == nil && bits == 16 && int64(int16(v)) != v {
-			err = fmt.Errorf("distance %d does not fit in 16 bits", v)
-		}
-		return v, err
+		return p.distance(bits)
 	}
 	p.label, p.long = t.text, bits == 32
 	return 0, nil
+}
+
+func (p *parser) distance(bits int) (int64, error) {
+	v, err := p.number(32)
+	if err == nil && bits == 16 && int64(int16(v)) != v {
+		err = fmt.Errorf("distance %d does not fit in 16 bits", v)
+	}
+	return v, err
 }

@@ -205,12 +205,7 @@ func valueSubprog(p *parser, to target) (ins Instruction, err error) {
 	if err = p.expect("["); err != nil {
 		return ins, err
 	}
-	var d int64
-	if t := p.peek(); t.is("+") || t.is("-") {
-		d, err = p.number(32)
-	} else {
-		d, err = p.to(32)
-	}
+	d, err := p.to(32)
 	if err == nil {
 		err = p.expect("]")
 	}
