@@ -58,9 +58,13 @@ func New(cfg Config) (*Lab, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open lab: %w", err)
 	}
+	return newLab(cfg, w, kind, why), nil
+}
+
+func newLab(cfg Config, w world, kind World, why string) *Lab {
 	l := &Lab{cfg: cfg, kind: kind, why: why, world: w, names: map[string]Attachment{}}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
-	return l, nil
+	return l
 }
 
 // Pair builds a lab of two endpoints, "client" and "server", on one node.
