@@ -16,8 +16,8 @@
 //     zeros, else lists of numbers. Arrays of unsigned bytes are hex strings
 //     ("0x0a00"), those of six bytes MAC addresses ("02:00:00:00:00:01").
 //   - Pointers are hex strings.
-//   - __be16 and __be64 are numbers, read in network byte order; __be32 is an
-//     IPv4 address; struct in6_addr and __be32[4] are IPv6 addresses.
+//   - __be16 and __be64 (or be16, be64) are numbers, read in network byte order;
+//     __be32 is an IPv4 address; struct in6_addr and __be32[4] are IPv6 addresses.
 //   - Members of anonymous structs and unions appear in their parent, as in C.
 //     A union shows every member's reading of its bytes.
 //   - Types without a size (incomplete structs, functions) are null, and bytes

@@ -14,9 +14,12 @@ import (
 // into something Encode takes: JSON for structs, unions and lists, the bare
 // text for the rest.
 func ParseText(t btf.Type, s string) (any, error) {
+	if t == nil {
+		return s, nil
+	}
 	under, _, err := strip(t)
-	if t == nil || err != nil {
-		return s, err
+	if err != nil {
+		return nil, err
 	}
 	switch under.(type) {
 	case *btf.Struct, *btf.Union, *btf.Array, *btf.Datasec:

@@ -22,7 +22,7 @@ var ErrBadType = errors.New("bad BTF type")
 // network says which typedefs on the way to the type mean network byte order.
 func network(name string) bool {
 	switch name {
-	case "__be16", "__be32", "__be64":
+	case "__be16", "__be32", "__be64", "be16", "be32", "be64":
 		return true
 	}
 	return false

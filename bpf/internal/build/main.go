@@ -75,6 +75,9 @@ type unit struct{ source, object string }
 var rooms = [][2]string{
 	{"bpf/src", "bpf/objects"},
 	{"engine/enginetest/testdata", "engine/enginetest/testdata"},
+	{"object/testdata", "object/testdata"},
+	{"embedded/testdata", "embedded/testdata"},
+	{"docs/examples", "docs/examples"},
 }
 
 func sources(root string) ([]unit, error) {
