@@ -2,7 +2,6 @@ package maps
 
 import (
 	"syscall"
-	"unsafe"
 
 	"github.com/skepdev/skep/abi"
 	"github.com/skepdev/skep/internal/host"
@@ -53,15 +52,15 @@ type Map interface {
 	// give that CPU's value. LRU maps mark the element as used. For a map of
 	// maps it is the handle of the inner map ([Object]); types that programs
 	// cannot look up give 0.
-	Lookup(key unsafe.Pointer, cpu int) uintptr
+	Lookup(key Pointer, cpu int) uintptr
 	// LookupPerCPU is Lookup in a per-CPU map for another CPU's value; 0 if
 	// the CPU does not exist or the map is not per-CPU.
-	LookupPerCPU(key unsafe.Pointer, cpu int) uintptr
+	LookupPerCPU(key Pointer, cpu int) uintptr
 	// Update sets the value at key for the program running on cpu: a per-CPU
 	// map changes that CPU's value only. value points to ValueSize bytes.
-	Update(key, value unsafe.Pointer, flags uint64, cpu int) syscall.Errno
+	Update(key, value Pointer, flags uint64, cpu int) syscall.Errno
 	// Delete removes key.
-	Delete(key unsafe.Pointer) syscall.Errno
+	Delete(key Pointer) syscall.Errno
 
 	// Check says whether [addr, addr+size) lies inside one value of this map
 	// that was handed out at some time; why explains a no.
@@ -152,14 +151,14 @@ type Stream interface {
 	Map
 	// Push adds the value (ValueSize bytes); flags BPF_ANY or, for queue and
 	// stack, BPF_EXIST to drop the oldest when full. E2BIG if full.
-	Push(value unsafe.Pointer, flags uint64) syscall.Errno
+	Push(value Pointer, flags uint64) syscall.Errno
 	// Pop moves the next value to value; ENOENT, and zeroes, if empty.
 	// EOPNOTSUPP for bloom filters.
-	Pop(value unsafe.Pointer) syscall.Errno
+	Pop(value Pointer) syscall.Errno
 	// Peek copies the next value to value (ENOENT, and zeroes, if empty); for
 	// a bloom filter it answers whether value may have been pushed (0) or
 	// certainly was not (ENOENT).
-	Peek(value unsafe.Pointer) syscall.Errno
+	Peek(value Pointer) syscall.Errno
 }
 
 // ValueBytes is the length of a value on the user side: the value size, or for

@@ -6,7 +6,6 @@ import (
 	"syscall"
 
 	"github.com/skepdev/skep/abi"
-	"github.com/skepdev/skep/internal/host"
 )
 
 // UnsupportedError says that a map type does not exist here.
@@ -67,7 +66,24 @@ func New(spec Spec, env *Env) (Map, error) {
 	return create(&spec, env)
 }
 
+// constructor is the table of map types.
 func constructor(t abi.MapType) func(*Spec, *Env) (Map, error) {
+	switch t {
+	case abi.MapArray, abi.MapPerCPUArray:
+		return newArray
+	case abi.MapHash, abi.MapPerCPUHash, abi.MapLRUHash, abi.MapLRUPerCPUHash:
+		return newHash
+	case abi.MapLPMTrie:
+		return newLPM
+	case abi.MapQueue, abi.MapStack:
+		return newStream
+	case abi.MapBloomFilter:
+		return newBloom
+	case abi.MapProgArray, abi.MapArrayOfMaps:
+		return newObjectArray
+	case abi.MapHashOfMaps:
+		return newHashOfMaps
+	}
 	return nil
 }
 
@@ -82,6 +98,8 @@ const (
 )
 
 const accessFlags = abi.FlagRdonly | abi.FlagWronly | abi.FlagRdonlyProg | abi.FlagWronlyProg
+
+const flagWronlyProg = abi.FlagWronlyProg
 
 // checkCommon is what bpf(2) checks before it asks the map type.
 func checkCommon(s *Spec) error {
@@ -141,4 +159,9 @@ func (e *Env) mapArena(s *Spec, size int) ([]byte, error) {
 	return mem, nil
 }
 
-var _ = host.ErrMemory
+// unmap gives an arena back. The system refuses only what was never mapped.
+func (e *Env) unmap(mem []byte) {
+	if err := e.Memory.Unmap(mem); err != nil {
+		panic("BUG: " + err.Error())
+	}
+}
