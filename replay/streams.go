@@ -34,9 +34,9 @@ func (h *half) open(name string, m engine.Map) error {
 		if err != nil {
 			return fmt.Errorf("read ring buffer %s: %w", name, err)
 		}
+		rd.SetDeadline(past())
 		var rec engine.Record
 		h.streams = append(h.streams, stream{name: name, Closer: rd, next: func() ([]byte, error) {
-			rd.SetDeadline(past())
 			return nothing(rd.ReadInto(&rec), func() []byte { return rec.Data })
 		}})
 		return nil
@@ -45,9 +45,9 @@ func (h *half) open(name string, m engine.Map) error {
 	if err != nil {
 		return fmt.Errorf("read perf event array %s: %w", name, err)
 	}
+	rd.SetDeadline(past())
 	var rec engine.PerfRecord
 	h.streams = append(h.streams, stream{name: name, padded: true, Closer: rd, next: func() ([]byte, error) {
-		rd.SetDeadline(past())
 		return nothing(rd.ReadInto(&rec), func() []byte {
 			if rec.Lost > 0 {
 				return fmt.Appendf(nil, "%d records lost", rec.Lost)
