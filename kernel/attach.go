@@ -36,6 +36,50 @@ func (e *Engine) attach(p *Program, t engine.Target) (engine.Link, error) {
 		return attachXDP(p, t)
 	case engine.TCX:
 		return e.attachTCX(p, t)
+	case engine.Netkit:
+		return attachNetkit(p, t)
+	case engine.Cgroup:
+		return attachCgroup(p, t)
+	case engine.SkLookup:
+		return attachSkLookup(p, t)
+	case engine.FlowDissector:
+		return attachFlowDissector(p, t)
+	case engine.SockMap:
+		return attachSockMap(p, t)
+	case engine.SocketFilter:
+		return attachSocketFilter(p, t)
+	case engine.SkReuseport:
+		return attachSkReuseport(p, t)
+	case engine.Tracepoint:
+		return attachTracepoint(p, t)
+	case engine.RawTracepoint:
+		return attachRawTracepoint(p, t)
+	case engine.Kprobe:
+		return attachKprobe(p, t)
+	case engine.KprobeMulti:
+		return attachKprobeMulti(p, t)
+	case engine.Uprobe:
+		return attachUprobe(p, t)
+	case engine.UprobeMulti:
+		return attachUprobeMulti(p, t)
+	case engine.USDT:
+		return attachUSDT(p, t)
+	case engine.Tracing:
+		return attachTracing(p, t)
+	case engine.LSM:
+		return attachLSM(p, t)
+	case engine.PerfEvent:
+		return attachPerfEvent(p, t)
+	case engine.Iterator:
+		return attachIter(p, t)
+	case engine.Netfilter:
+		return attachNetfilter(p, t)
+	case engine.Freplace:
+		return attachFreplace(p, t)
+	case engine.LWT:
+		return attachLWT(p, t)
+	case engine.Lirc:
+		return attachLirc(p, t)
 	}
 	return nil, notSupported("attach "+string(t.Kind()), "the kernel engine does not know this kind", "", nil)
 }

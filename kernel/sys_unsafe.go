@@ -73,9 +73,9 @@ type mapBatchAttr struct {
 }
 
 type objAttr struct {
-	path  pointer
-	fd    uint32
-	flags uint32
+	path pointer
+	fd   uint32
+	_    uint32 // flags
 }
 
 type infoAttr struct {
@@ -85,13 +85,12 @@ type infoAttr struct {
 }
 
 type progAttachAttr struct {
-	target           uint32
-	program          uint32
-	attachType       uint32
-	flags            uint32
-	replace          uint32
-	relative         uint32
-	expectedRevision uint64
+	target     uint32
+	program    uint32
+	attachType uint32
+	flags      uint32
+	replace    uint32
+	_          [3]uint32 // what to stand beside, and the revision that is expected
 }
 
 type testRunAttr struct {
@@ -104,8 +103,7 @@ type testRunAttr struct {
 	ctxSizeIn, ctxSizeOut uint32
 	ctxIn, ctxOut         pointer
 	flags, cpu            uint32
-	batchSize             uint32
-	_                     uint32
+	_                     [2]uint32 // the size of live batches; padding
 }
 
 type rawTracepointAttr struct {
@@ -134,7 +132,7 @@ type (
 		linkHead
 		relative uint32
 		_        uint32
-		revision uint64
+		_        uint64 // the revision that is expected
 	}
 	linkIter struct {
 		linkHead
@@ -148,8 +146,7 @@ type (
 	}
 	linkTracing struct {
 		linkHead
-		btfID  uint32
-		_      uint32
+		_      [2]uint32 // a BTF type, for links to programs
 		cookie uint64
 	}
 	linkKprobeMulti struct {
@@ -191,10 +188,11 @@ type probeAttr struct {
 }
 
 type linkUpdateAttr struct {
-	link, program, flags, old uint32
+	link, program uint32
+	_             [2]uint32 // flags and the program that is expected
 }
 
-type fdAttr struct{ fd, flags uint32 }
+type fdAttr struct{ fd, _ uint32 }
 
 // bpf makes the system call. attr must point to one of the structs above.
 func bpf(cmd int, attr unsafe.Pointer, size uintptr) (int, syscall.Errno) {
@@ -268,11 +266,6 @@ func elem(cmd, fd int, key, value []byte, flags uint64) syscall.Errno {
 	return e
 }
 
-// elemKey is elem for commands whose attribute ends before the flags.
-func elemKey(cmd, fd int, key, next []byte) syscall.Errno {
-	return elem(cmd, fd, key, next, 0)
-}
-
 // perfEventOpen opens a perf event; pid -1 means all processes, cpu -1 all CPUs.
 func perfEventOpen(attr *probeAttr, pid, cpu int) (int, error) {
 	attr.size = uint32(unsafe.Sizeof(*attr))
@@ -293,9 +286,7 @@ func batchCall(cmd int, attr *mapBatchAttr) syscall.Errno {
 
 // progQueryAttr is BPF_PROG_QUERY's part of union bpf_attr.
 type progQueryAttr struct {
-	target, attachType, queryFlags, attachFlags uint32
-	ids                                         pointer
-	count, _                                    uint32
-	progFlags, linkIDs, linkFlags               pointer
-	revision                                    uint64
+	target, attachType uint32
+	_                  [2]uint32 // flags of the query and the answer
+	_                  [48]byte  // arrays to be filled, their length, the revision
 }
