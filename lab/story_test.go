@@ -1,16 +1,20 @@
 package lab
 
 import (
-	"context"
-	"testing"
-	"net"
-	"io"
 	"bytes"
+	"context"
+	"io"
+	"net"
+	"testing"
 	"time"
 )
 
 func TestPlain(t *testing.T) {
-	l := plainLab(t, Config{})
+	start0 := time.Now()
+	l, err := New(Config{World: Kernel})
+	if err != nil { t.Fatal(err) }
+	defer l.Close()
+	t.Log("new", time.Since(start0), l.Why())
 	a, err := l.Endpoint("a", EndpointConfig{})
 	if err != nil {
 		t.Fatal(err)
@@ -19,7 +23,7 @@ func TestPlain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Log(a.Addrs(), b.Addrs())
+	t.Log(a.Addrs(), b.Addrs(), time.Since(start0))
 	ctx := context.Background()
 	for i := range 3 {
 		r, err := a.Ping(ctx, b.Addr4(), PingOptions{Seq: uint16(i)})
@@ -34,7 +38,9 @@ func TestPlain(t *testing.T) {
 	go func() {
 		for {
 			c, err := ln.Accept()
-			if err != nil { return }
+			if err != nil {
+				return
+			}
 			go func() { io.Copy(c, c); c.Close() }()
 		}
 	}()
@@ -52,6 +58,11 @@ func TestPlain(t *testing.T) {
 	_, err = a.DialContext(ctx, "tcp", "b:81")
 	t.Log(err)
 	_ = net.ErrClosed
-	for _, h := range l.hosts { t.Log(h.name, routesOf(h, domains(l.hosts))) }
-	for _, k := range l.Links() { t.Log(k.Stats(0)); t.Log(k.Stats(1)) }
+	for _, h := range l.hosts {
+		t.Log(h.name, routesOf(h, domains(l.hosts)))
+	}
+	for _, k := range l.Links() {
+		t.Log(k.Stats(0))
+		t.Log(k.Stats(1))
+	}
 }
