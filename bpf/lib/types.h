@@ -26,6 +26,7 @@ typedef _Bool bool;
 #define NULL  ((void *)0)
 
 #define SEC(name)       __attribute__((section(name), used))
+#define KCONFIG         __attribute__((section(".kconfig")))
 #define __always_inline inline __attribute__((always_inline))
 #define __noinline      __attribute__((noinline))
 #define __weak          __attribute__((weak))
