@@ -1,0 +1,41 @@
+package abi
+
+// Maps, storage, ring buffers and dynptrs.
+func mapHelpers() []Helper {
+	return []Helper{
+		{FnMapLookupElem, args(constMap, key), RetMapValueOrNull, 0, everywhere.with(ProgLircMode2), nil},
+		{FnMapUpdateElem, args(constMap, key, value, anything), RetInteger, 0, everywhere.with(ProgLircMode2), nil},
+		{FnMapDeleteElem, args(constMap, key), RetInteger, 0, everywhere.with(ProgLircMode2), nil},
+		{FnPerfEventRead, args(constMap, anything), RetInteger, HelperGPL, everywhere, nil},
+		{FnPerfEventOutput, args(ctx, constMap, anything, mem, sizeOrZero), RetInteger, HelperGPL, everywhere.without(ProgSkReuseport, ProgFlowDissector, ProgStructOps, ProgNetfilter), nil},
+		{FnPerfEventReadValue, args(constMap, anything, uninit, size), RetInteger, HelperGPL, everywhere, nil},
+		{FnGetLocalStorage, args(constMap, anything), RetMapValue, 0, programs(ProgCgroupSKB, ProgCgroupSock, ProgSockOps, ProgCgroupDevice, ProgCgroupSockAddr, ProgCgroupSysctl, ProgCgroupSockopt, ProgLSM), nil},
+		{FnMapPushElem, args(constMap, value, anything), RetInteger, 0, everywhere.with(ProgLircMode2), nil},
+		{FnMapPopElem, args(constMap, valueOut), RetInteger, 0, everywhere.with(ProgLircMode2), nil},
+		{FnMapPeekElem, args(constMap, valueOut), RetInteger, 0, everywhere.with(ProgLircMode2), nil},
+		{FnSkStorageGet, args(constMap, btfSockOrNull, valueOrNull, anything), RetMapValueOrNull, 0, programs(ProgSchedCLS, ProgSchedACT, ProgCgroupSKB, ProgCgroupSock, ProgSockOps, ProgSkMsg, ProgCgroupSockAddr, ProgCgroupSockopt, ProgTracing, ProgStructOps, ProgLSM, ProgSyscall), []Variant{{programs(ProgCgroupSock), args(constMap, ctx, valueOrNull, anything), 0}}},
+		{FnSkStorageDelete, args(constMap, btfSockOrNull), RetInteger, 0, programs(ProgSchedCLS, ProgSchedACT, ProgCgroupSKB, ProgSockOps, ProgSkMsg, ProgCgroupSockAddr, ProgCgroupSockopt, ProgTracing, ProgStructOps, ProgLSM, ProgSyscall), nil},
+		{FnRingbufOutput, args(constMap, mem, sizeOrZero, anything), RetInteger, 0, everywhere, nil},
+		{FnRingbufReserve, args(constMap, allocSize, anything), RetRingBufMemOrNull, 0, everywhere, nil},
+		{FnRingbufSubmit, args(record, anything), RetVoid, 0, everywhere, nil},
+		{FnRingbufDiscard, args(record, anything), RetVoid, 0, everywhere, nil},
+		{FnRingbufQuery, args(constMap, anything), RetInteger, 0, everywhere, nil},
+		{FnInodeStorageGet, args(constMap, btfOrNull("inode"), valueOrNull, anything), RetMapValueOrNull, 0, lsm, nil},
+		{FnInodeStorageDelete, args(constMap, btfOrNull("inode")), RetInteger, 0, lsm, nil},
+		{FnTaskStorageGet, args(constMap, btfOrNull("task_struct"), valueOrNull, anything), RetMapValueOrNull, 0, everywhere, nil},
+		{FnTaskStorageDelete, args(constMap, btfOrNull("task_struct")), RetInteger, 0, everywhere, nil},
+		{FnForEachMapElem, args(constMap, callback, stackOrNull, anything), RetInteger, 0, everywhere, nil},
+		{FnKptrXchg, args(kptr, kptrValue), RetBTFOrNull, 0, everywhere, nil},
+		{FnMapLookupPercpuElem, args(constMap, key, anything), RetMapValueOrNull, 0, everywhere, nil},
+		{FnDynptrFromMem, args(uninit, sizeOrZero, anything, dynptrOut), RetInteger, 0, everywhere, nil},
+		{FnRingbufReserveDynptr, args(constMap, anything, anything, dynptrOut), RetInteger, 0, everywhere, nil},
+		{FnRingbufSubmitDynptr, args(dynptrReleased, anything), RetVoid, 0, everywhere, nil},
+		{FnRingbufDiscardDynptr, args(dynptrReleased, anything), RetVoid, 0, everywhere, nil},
+		{FnDynptrRead, args(uninit, sizeOrZero, dynptr, anything, anything), RetInteger, 0, everywhere, nil},
+		{FnDynptrWrite, args(dynptr, anything, mem, sizeOrZero, anything), RetInteger, 0, everywhere, nil},
+		{FnDynptrData, args(dynptr, anything, allocSize), RetDynptrMemOrNull, 0, everywhere, nil},
+		{FnUserRingbufDrain, args(constMap, callback, stackOrNull, anything), RetInteger, 0, everywhere, nil},
+		{FnCgrpStorageGet, args(constMap, btfOrNull("cgroup"), valueOrNull, anything), RetMapValueOrNull, 0, everywhere, nil},
+		{FnCgrpStorageDelete, args(constMap, btfOrNull("cgroup")), RetInteger, 0, everywhere, nil},
+	}
+}
