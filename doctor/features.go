@@ -108,6 +108,8 @@ func mapGives(t abi.MapType) string {
 		return "redirects between sockets"
 	case ebpf.Queue, ebpf.Stack, ebpf.BloomFilter:
 		return "queues, stacks and membership tests"
+	case ebpf.CGroupArray:
+		return "asking whether a packet or task belongs to a cgroup"
 	case ebpf.StackTrace:
 		return "stack traces by number"
 	case ebpf.SkStorage, ebpf.InodeStorage, ebpf.TaskStorage, ebpf.CgroupStorage, ebpf.CGroupStorage, ebpf.PerCPUCGroupStorage:
