@@ -48,12 +48,8 @@ struct ipv6 {
 	u8 destination[16];
 };
 
-/* The start that all IPv6 extension headers share. */
-struct ipv6_extension {
-	u8 next_header;
-	u8 length;
-};
-
+/* Extension headers are at least as long as this one; in those of other kinds
+ * the second byte is the length. */
 struct ipv6_fragment {
 	u8 next_header;
 	u8 reserved;

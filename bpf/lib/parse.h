@@ -12,6 +12,7 @@
 
 #define PACKET_VLANS      2
 #define PACKET_EXTENSIONS 8
+#define PACKET_HEADERS    0x3fff /* a transport header further in is not looked for */
 
 enum packet_flags {
 	PACKET_L3 = 1,       /* family, protocol and addresses are known */
@@ -103,6 +104,35 @@ static __always_inline void parse_ipv4(void *at, void *end, struct packet *p)
 	parse_transport(at + size, end, p);
 }
 
+/*
+ * Steps over one extension header at p->l4 of kind p->protocol; false when
+ * there is none.
+ */
+static __always_inline bool parse_extension(void *data, void *end, struct packet *p)
+{
+	u8 kind = p->protocol;
+	if (kind != IPPROTO_FRAGMENT && kind != IPPROTO_HOPOPTS && kind != IPPROTO_ROUTING &&
+	    kind != IPPROTO_DSTOPTS && kind != IPPROTO_MH && kind != IPPROTO_AH)
+		return false;
+	if (p->l4 > PACKET_HEADERS)
+		return false;
+	struct ipv6_fragment *f = data + p->l4;
+	if ((void *)(f + 1) > end)
+		return false;
+	/* RFC 8200 counts in 8 bytes after the first 8, RFC 4302 in 4 bytes
+	 * after the first 8. */
+	u32 size = sizeof(*f);
+	if (kind == IPPROTO_AH)
+		size = ((u32)f->reserved + 2) * 4;
+	else if (kind != IPPROTO_FRAGMENT)
+		size = ((u32)f->reserved + 1) * 8;
+	else if (host16(f->offset) & IPV6_OFFSET)
+		p->flags |= PACKET_FRAGMENT;
+	p->protocol = f->next_header;
+	p->l4 += size;
+	return !(p->flags & PACKET_FRAGMENT);
+}
+
 static __always_inline void parse_ipv6(void *at, void *data, void *end, struct packet *p)
 {
 	struct ipv6 *ip = at;
@@ -114,41 +144,20 @@ static __always_inline void parse_ipv6(void *at, void *data, void *end, struct p
 	memcpy(&p->source, ip->source, 16);
 	memcpy(&p->destination, ip->destination, 16);
 	p->flags |= PACKET_L3;
-
-	u8 next = ip->next_header;
-	at += sizeof(*ip);
+	p->protocol = ip->next_header;
+	p->l4 = p->l3 + sizeof(*ip);
 	for (int i = 0; i < PACKET_EXTENSIONS; i++) {
-		u32 size;
-		if (next == IPPROTO_FRAGMENT) {
-			struct ipv6_fragment *f = at;
-			if ((void *)(f + 1) > end)
-				break;
-			next = f->next_header;
-			size = sizeof(*f);
-			if (host16(f->offset) & IPV6_OFFSET) {
-				p->protocol = next;
-				p->l4 = at + size - data;
-				p->flags |= PACKET_FRAGMENT;
-				return;
-			}
-		} else if (next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING ||
-			   next == IPPROTO_DSTOPTS || next == IPPROTO_MH || next == IPPROTO_AH) {
-			struct ipv6_extension *e = at;
-			if ((void *)(e + 1) > end)
-				break;
-			/* RFC 8200 counts in 8 bytes after the first 8, RFC 4302 in
-			 * 4 bytes after the first 8. */
-			size = next == IPPROTO_AH ? ((u32)e->length + 2) * 4
-						  : ((u32)e->length + 1) * 8;
-			next = e->next_header;
-		} else {
+		/* Makes clang store and load p again: what comes from memory the
+		 * verifier takes for unknown, so that every round of this loop
+		 * looks the same to it and is looked at once. */
+		barrier();
+		if (!parse_extension(data, end, p))
 			break;
-		}
-		at += size;
 	}
-	p->protocol = next;
-	p->l4 = at - data;
-	parse_transport(at, end, p);
+	barrier();
+	if (p->l4 > PACKET_HEADERS || p->flags & PACKET_FRAGMENT)
+		return;
+	parse_transport(data + p->l4, end, p);
 }
 
 /*

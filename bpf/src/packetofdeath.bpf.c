@@ -223,20 +223,6 @@ static __always_inline bool match(void *ctx, enum pod_hook hook, const struct pa
 	return !err && covers(&r->pattern, &r->pattern_mask, &bytes);
 }
 
-/*
- * Global functions: the verifier looks at them once and not once for each of
- * the rules in the loop below.
- */
-__noinline int pod_xdp_match(struct xdp_md *ctx, const struct packet *p, u32 index)
-{
-	return p ? match(ctx, POD_XDP, p, index) : 0;
-}
-
-__noinline int pod_tc_match(struct __sk_buff *ctx, const struct packet *p, u32 index)
-{
-	return p ? match(ctx, POD_TC_INGRESS, p, index) : 0;
-}
-
 static __always_inline void report(enum pod_hook hook, const struct packet *p, u32 index,
 				   enum pod_verdict verdict, u32 ifindex, struct pod_totals *totals)
 {
@@ -267,6 +253,21 @@ static __always_inline void report(enum pod_hook hook, const struct packet *p, u
 	e->cpu = bpf_get_smp_processor_id();
 	bpf_ringbuf_submit(e, 0);
 	totals->reported++;
+}
+
+/*
+ * Parsing, matching and filtering are global functions: the verifier looks at
+ * each of them once, and not once for every way through the ones before. It
+ * knows nothing then of what is in the packet, so NULL must be ruled out.
+ */
+__noinline int pod_xdp_match(struct xdp_md *ctx, const struct packet *p, u32 index)
+{
+	return p ? match(ctx, POD_XDP, p, index) : 0;
+}
+
+__noinline int pod_tc_match(struct __sk_buff *ctx, const struct packet *p, u32 index)
+{
+	return p ? match(ctx, POD_TC_INGRESS, p, index) : 0;
 }
 
 /* What becomes of the packet: POD_PASS or POD_DROP. */
@@ -306,35 +307,66 @@ static __always_inline enum pod_verdict filter(void *ctx, enum pod_hook hook, st
 	return POD_PASS;
 }
 
-static __always_inline int xdp(struct xdp_md *ctx, enum pod_verdict by_program)
+__noinline int pod_xdp_parse(struct xdp_md *ctx, struct packet *p)
 {
 	void *data = ctx_pointer(ctx->data), *end = ctx_pointer(ctx->data_end);
-	struct packet p = {};
-	p.length = end - data;
-	parse_packet(data, end, &p);
-	return filter(ctx, POD_XDP, &p, ctx->ingress_ifindex, by_program) == POD_DROP ? XDP_DROP
-										      : XDP_PASS;
+	if (!p)
+		return 0;
+	p->length = end - data;
+	parse_packet(data, end, p);
+	return 0;
+}
+
+__noinline int pod_xdp_filter(struct xdp_md *ctx, struct packet *p, u32 by_program)
+{
+	return p ? filter(ctx, POD_XDP, p, ctx->ingress_ifindex, by_program) : POD_PASS;
 }
 
 /* Enough for any header that parse_packet reads but the longest extensions. */
 #define POD_LINEAR 256
 
-static __always_inline int tc(struct __sk_buff *skb, enum pod_hook hook,
-			      enum pod_verdict by_program)
+__noinline int pod_tc_parse(struct __sk_buff *skb, struct packet *p)
 {
+	if (!p)
+		return 0;
 	u32 linear = skb->data_end - skb->data;
 	if (linear < POD_LINEAR && linear < skb->len)
 		bpf_skb_pull_data(skb, skb->len < POD_LINEAR ? skb->len : POD_LINEAR);
 	void *data = ctx_pointer(skb->data), *end = ctx_pointer(skb->data_end);
-	struct packet p = {};
-	p.length = skb->len;
+	p->length = skb->len;
 	/* A tag that the device took off stands beside the packet. */
 	if (skb->vlan_present)
-		p.vlan = skb->vlan_tci & 0xfff;
-	parse_packet(data, end, &p);
+		p->vlan = skb->vlan_tci & 0xfff;
+	parse_packet(data, end, p);
+	return 0;
+}
+
+__noinline int pod_in_filter(struct __sk_buff *skb, struct packet *p, u32 by_program)
+{
+	return p ? filter(skb, POD_TC_INGRESS, p, skb->ifindex, by_program) : POD_PASS;
+}
+
+__noinline int pod_out_filter(struct __sk_buff *skb, struct packet *p, u32 by_program)
+{
+	return p ? filter(skb, POD_TC_EGRESS, p, skb->ifindex, by_program) : POD_PASS;
+}
+
+static __always_inline int xdp(struct xdp_md *ctx, enum pod_verdict by_program)
+{
+	struct packet p = {};
+	pod_xdp_parse(ctx, &p);
+	return pod_xdp_filter(ctx, &p, by_program) == POD_DROP ? XDP_DROP : XDP_PASS;
+}
+
+static __always_inline int tc(struct __sk_buff *skb, enum pod_hook hook,
+			      enum pod_verdict by_program)
+{
+	struct packet p = {};
+	pod_tc_parse(skb, &p);
+	int verdict = hook == POD_TC_INGRESS ? pod_in_filter(skb, &p, by_program)
+					     : pod_out_filter(skb, &p, by_program);
 	/* Unspec lets the next program at this hook decide. */
-	return filter(skb, hook, &p, skb->ifindex, by_program) == POD_DROP ? TC_ACT_SHOT
-									   : TC_ACT_UNSPEC;
+	return verdict == POD_DROP ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }
 
 SEC("xdp")
