@@ -13,6 +13,7 @@ import (
 // linkEndpoint connects a stack to a device: packets become Ethernet frames
 // and back. Checksums are always complete; there is no segmentation offload.
 type linkEndpoint struct {
+	stack  *embeddedStack
 	device *device
 
 	mu         sync.RWMutex
@@ -23,8 +24,8 @@ type linkEndpoint struct {
 
 var _ stack.LinkEndpoint = (*linkEndpoint)(nil)
 
-func newLinkEndpoint(p plug, d *device) *linkEndpoint {
-	return &linkEndpoint{device: d, mac: tcpip.LinkAddress(p.mac), mtu: uint32(p.mtu)}
+func newLinkEndpoint(p plug, s *embeddedStack, d *device) *linkEndpoint {
+	return &linkEndpoint{stack: s, device: d, mac: tcpip.LinkAddress(p.mac), mtu: uint32(p.mtu)}
 }
 
 // scratch holds frames while they are put together; a frame is copied into
@@ -43,6 +44,9 @@ func (e *linkEndpoint) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Err
 		s.b = s.b[:0]
 		for _, part := range pkt.AsSlices() {
 			s.b = append(s.b, part...)
+		}
+		if e.stack.router {
+			e.stack.completeTooBig(s.b)
 		}
 		e.device.transmit(s.b)
 		n++

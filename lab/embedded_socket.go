@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -10,10 +9,8 @@ import (
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
-	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
-	"gvisor.dev/gvisor/pkg/tcpip/transport/icmp"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
 	"gvisor.dev/gvisor/pkg/waiter"
@@ -134,81 +131,6 @@ func (c *embeddedUDP) WriteTo(b []byte, to net.Addr) (int, error) {
 		return 0, &net.OpError{Op: "write", Net: "udp", Source: c.LocalAddr(), Addr: to, Err: err}
 	}
 	return c.UDPConn.WriteTo(b, net.UDPAddrFromAddrPort(netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())))
-}
-
-// embeddedICMP is a raw ICMP socket.
-type embeddedICMP struct {
-	v6   bool
-	ep   tcpip.Endpoint
-	wq   waiter.Queue
-	done chan struct{}
-}
-
-func (s *embeddedStack) icmp(v6 bool) (icmpConn, error) {
-	c := &embeddedICMP{v6: v6, done: make(chan struct{})}
-	transport, proto := icmp.ProtocolNumber4, ipv4.ProtocolNumber
-	if v6 {
-		transport, proto = icmp.ProtocolNumber6, ipv6.ProtocolNumber
-	}
-	ep, err := s.stack.NewRawEndpoint(transport, proto, &c.wq, true)
-	if err != nil {
-		return nil, stackError(err)
-	}
-	c.ep = ep
-	return c, nil
-}
-
-func (c *embeddedICMP) read(b []byte) (int, netip.Addr, error) {
-	entry, ready := waiter.NewChannelEntry(waiter.ReadableEvents | waiter.EventHUp | waiter.EventErr)
-	c.wq.EventRegister(&entry)
-	defer c.wq.EventUnregister(&entry)
-	for {
-		w := tcpip.SliceWriter(b)
-		res, err := c.ep.Read(&w, tcpip.ReadOptions{NeedRemoteAddr: true})
-		if _, block := err.(*tcpip.ErrWouldBlock); block {
-			select {
-			case <-ready:
-			case <-c.done:
-				return 0, netip.Addr{}, net.ErrClosed
-			}
-			continue
-		}
-		if err != nil {
-			return 0, netip.Addr{}, stackError(err)
-		}
-		from, _ := netip.AddrFromSlice(res.RemoteAddr.Addr.AsSlice())
-		n := res.Count
-		if !c.v6 {
-			n = copy(b, withoutIPv4Header(b[:n]))
-		}
-		return n, from, nil
-	}
-}
-
-// withoutIPv4Header returns what follows the header, nothing if it is broken.
-func withoutIPv4Header(b []byte) []byte {
-	if len(b) < header.IPv4MinimumSize {
-		return nil
-	}
-	size := int(b[0]&0xf) * 4
-	if size < header.IPv4MinimumSize || size > len(b) {
-		return nil
-	}
-	return b[size:]
-}
-
-func (c *embeddedICMP) write(b []byte, to netip.Addr) error {
-	addr := tcpip.FullAddress{Addr: stackAddr(to)}
-	if _, err := c.ep.Write(bytes.NewReader(b), tcpip.WriteOptions{To: &addr}); err != nil {
-		return stackError(err)
-	}
-	return nil
-}
-
-func (c *embeddedICMP) close() error {
-	close(c.done)
-	c.ep.Close()
-	return nil
 }
 
 // stackError gives a stack's error the errno that Linux would answer with.

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/link/loopback"
@@ -22,17 +23,30 @@ import (
 // embeddedStack is a host of the embedded world: a TCP/IP stack in this
 // process.
 type embeddedStack struct {
-	name  string
-	stack *stack.Stack
+	name   string
+	router bool
+	stack  *stack.Stack
+	hops   atomic.Pointer[[]hop]
 
-	mu  sync.Mutex
-	nic map[string]tcpip.NICID
+	mu   sync.Mutex
+	nics map[string]*nic
+	// addrs are the host's addresses; every device answers for all of them,
+	// as in Linux, but is the source only for its own.
+	addrs []netip.Addr
+}
+
+// nic is a device of a stack.
+type nic struct {
+	id  tcpip.NICID
+	mtu int
+	// borrowed are the addresses of other devices that this one answers for.
+	borrowed map[netip.Addr]bool
 }
 
 const loopbackNIC = 1
 
 func newEmbeddedStack(name string, router bool) (*embeddedStack, error) {
-	s := &embeddedStack{name: name, nic: map[string]tcpip.NICID{"lo": loopbackNIC}}
+	s := &embeddedStack{name: name, router: router, nics: map[string]*nic{"lo": {id: loopbackNIC}}}
 	s.stack = stack.New(stack.Options{
 		NetworkProtocols: []stack.NetworkProtocolFactory{
 			ipv4.NewProtocol,
@@ -71,7 +85,7 @@ func newEmbeddedStack(name string, router bool) (*embeddedStack, error) {
 		return nil, fmt.Errorf("make lo: %w", stackError(err))
 	}
 	for _, p := range []string{"127.0.0.1/8", "::1/128"} {
-		if err := s.addAddr("lo", netip.MustParsePrefix(p)); err != nil {
+		if err := s.own(s.nics["lo"], netip.MustParsePrefix(p), stack.CanBePrimaryEndpoint); err != nil {
 			s.close()
 			return nil, err
 		}
@@ -83,29 +97,64 @@ func (s *embeddedStack) netns() string { return s.name }
 
 // plug adds a device to the stack and returns where its frames go up.
 func (s *embeddedStack) plug(p plug, d *device) (func(frame []byte), error) {
-	ep := newLinkEndpoint(p, d)
+	ep := newLinkEndpoint(p, s, d)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	id := tcpip.NICID(len(s.nic) + 1)
-	if err := s.stack.CreateNICWithOptions(id, ep, stack.NICOptions{Name: p.dev}); err != nil {
+	n := &nic{id: tcpip.NICID(len(s.nics) + 1), mtu: p.mtu, borrowed: map[netip.Addr]bool{}}
+	if err := s.stack.CreateNICWithOptions(n.id, ep, stack.NICOptions{Name: p.dev}); err != nil {
 		return nil, fmt.Errorf("make device %s in %s: %w", p.dev, s.name, stackError(err))
 	}
-	s.nic[p.dev] = id
+	for _, a := range s.addrs {
+		if err := s.borrow(n, a); err != nil {
+			return nil, fmt.Errorf("make device %s in %s: %w", p.dev, s.name, err)
+		}
+	}
+	s.nics[p.dev] = n
 	return ep.inject, nil
 }
 
 func (s *embeddedStack) addAddr(dev string, p netip.Prefix) error {
 	s.mu.Lock()
-	id, ok := s.nic[dev]
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	n, ok := s.nics[dev]
 	if !ok {
 		return fmt.Errorf("no device %s", dev)
 	}
+	if n.borrowed[p.Addr()] {
+		if err := s.stack.RemoveAddress(n.id, stackAddr(p.Addr())); err != nil {
+			return stackError(err)
+		}
+		delete(n.borrowed, p.Addr())
+	}
+	if err := s.own(n, p, stack.CanBePrimaryEndpoint); err != nil {
+		return err
+	}
+	if p.Addr().IsLinkLocalUnicast() || slices.Contains(s.addrs, p.Addr()) {
+		return nil
+	}
+	s.addrs = append(s.addrs, p.Addr())
+	for name, other := range s.nics {
+		if other == n || name == "lo" {
+			continue
+		}
+		if err := s.borrow(other, p.Addr()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *embeddedStack) borrow(n *nic, a netip.Addr) error {
+	n.borrowed[a] = true
+	return s.own(n, hostPrefix(a), stack.NeverPrimaryEndpoint)
+}
+
+func (s *embeddedStack) own(n *nic, p netip.Prefix, as stack.PrimaryEndpointBehavior) error {
 	addr := tcpip.ProtocolAddress{
 		Protocol:          protocolOf(p.Addr()),
 		AddressWithPrefix: tcpip.AddressWithPrefix{Address: stackAddr(p.Addr()), PrefixLen: p.Bits()},
 	}
-	if err := s.stack.AddProtocolAddress(id, addr, stack.AddressProperties{}); err != nil {
+	if err := s.stack.AddProtocolAddress(n.id, addr, stack.AddressProperties{PEB: as}); err != nil {
 		return stackError(err)
 	}
 	return nil
@@ -134,11 +183,18 @@ func (s *embeddedStack) setRoutes(routes []route) error {
 			return err
 		}
 	}
+	hops := make([]hop, 0, len(routes))
 	for _, r := range routes {
-		if err := add(r.dst, r.via, s.nic[r.dev]); err != nil {
+		n := s.nics[r.dev]
+		if n == nil {
+			return fmt.Errorf("route to %s: no device %s", r.dst, r.dev)
+		}
+		if err := add(r.dst, r.via, n.id); err != nil {
 			return err
 		}
+		hops = append(hops, hop{r.dst, n.mtu})
 	}
+	s.hops.Store(&hops)
 	slices.SortStableFunc(lines, func(a, b tcpip.Route) int {
 		return cmp.Compare(b.Destination.Prefix(), a.Destination.Prefix())
 	})

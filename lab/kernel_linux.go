@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -23,6 +24,7 @@ type kernelWorld struct {
 	offload   bool
 	visible   bool
 	owner     *owner
+	pairs     atomic.Int32
 
 	mu      sync.Mutex
 	spaces  []*kernelStack

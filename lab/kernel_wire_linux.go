@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -28,6 +29,10 @@ func (w *kernelWorld) connect(a, b plug) (wire, error) {
 	}
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name, attrs.MTU, attrs.HardwareAddr = a.dev, a.mtu, a.mac
+	// Where both ends have the same index Linux takes a pair for a single
+	// device that is in no hurry and may leave it without a queue for a
+	// second after its carrier is on (linkwatch).
+	attrs.Index = int(w.pairs.Add(1)) + 1<<16
 	veth := &netlink.Veth{
 		LinkAttrs: attrs, PeerName: b.dev, PeerHardwareAddr: b.mac, PeerMTU: uint32(b.mtu),
 		PeerNamespace: netlink.NsFd(k.at[1].ns.fd),
@@ -40,7 +45,29 @@ func (w *kernelWorld) connect(a, b plug) (wire, error) {
 			return nil, errors.Join(fmt.Errorf("set up %s in %s: %w", k.dev[end], k.at[end].name, err), k.close())
 		}
 	}
+	if err := k.await(); err != nil {
+		return nil, errors.Join(err, k.close())
+	}
 	return k, nil
+}
+
+// await waits until both ends can send. Frames that leave before are dropped.
+func (k *kernelWire) await() error {
+	deadline := time.Now().Add(5 * time.Second)
+	for end := 0; end < 2; {
+		link, err := k.at[end].nl.LinkByIndex(k.index[end])
+		switch {
+		case err != nil:
+			return err
+		case link.Attrs().OperState == netlink.OperUp:
+			end++
+		case time.Now().After(deadline):
+			return fmt.Errorf("raise %s in %s: its state is still %s", k.dev[end], k.at[end].name, link.Attrs().OperState)
+		default:
+			time.Sleep(200 * time.Microsecond)
+		}
+	}
+	return nil
 }
 
 func spaceOf(p plug) *kernelStack {
