@@ -1,0 +1,84 @@
+// Package helpers holds the bodies of helper functions and kernel functions,
+// one family per file, each with its table. What a helper may be called by and
+// with stands in package abi.
+package helpers
+
+import (
+	"fmt"
+	"syscall"
+
+	"github.com/skepdev/skep/abi"
+	"github.com/skepdev/skep/vm/internal/interp"
+)
+
+// table is a family of helpers.
+type table map[abi.HelperID]interp.Helper
+
+// families are the tables a kind of program draws from.
+var families = map[kind][]table{
+	kindXDP:   {mapTable, loopTable, timeTable, miscTable, taskTable, textTable, ringTable, dynptrTable, probeTable, eventTable, lockTable, csumTable, routeTable, xdpTable},
+	kindSKB:   {mapTable, loopTable, timeTable, miscTable, taskTable, textTable, ringTable, dynptrTable, probeTable, eventTable, lockTable, csumTable, routeTable, skbReadTable, skbWriteTable},
+	kindPlain: {mapTable, loopTable, timeTable, miscTable, taskTable, textTable, ringTable, dynptrTable, probeTable, eventTable, lockTable},
+}
+
+// kind is how a program is run.
+type kind uint8
+
+const (
+	kindNone kind = iota
+	kindXDP
+	kindSKB
+	kindPlain
+)
+
+func kindOf(t abi.ProgramType) kind {
+	switch t {
+	case abi.ProgXDP:
+		return kindXDP
+	case abi.ProgSocketFilter, abi.ProgSchedCLS, abi.ProgSchedACT, abi.ProgCgroupSKB,
+		abi.ProgLWTIn, abi.ProgLWTOut, abi.ProgLWTXmit:
+		return kindSKB
+	case abi.ProgRawTracepoint, abi.ProgRawTracepointWritable, abi.ProgSyscall,
+		abi.ProgKprobe, abi.ProgTracepoint, abi.ProgPerfEvent:
+		return kindPlain
+	}
+	return kindNone
+}
+
+// Runnable says whether programs of a type can run here at all.
+func Runnable(t abi.ProgramType) bool { return kindOf(t) != kindNone }
+
+// PacketWritable says whether programs of a type may write packet data
+// directly.
+func PacketWritable(t abi.ProgramType) bool {
+	switch t {
+	case abi.ProgXDP, abi.ProgSchedCLS, abi.ProgSchedACT, abi.ProgLWTXmit:
+		return true
+	}
+	return false
+}
+
+// Find returns the body of a helper for programs of type t, or why there is
+// none. gpl says that the program's licence is compatible with the GPL.
+func Find(t abi.ProgramType, id abi.HelperID, gpl bool) (interp.Helper, string) {
+	if id == abi.FnTailCall {
+		return nil, ""
+	}
+	for _, f := range families[kindOf(t)] {
+		if h := f[id]; h != nil {
+			return h, refused(t, id, gpl)
+		}
+	}
+	if why := refused(t, id, gpl); why != "" {
+		return nil, why
+	}
+	return nil, fmt.Sprintf("helper %s (id %d) is not available in the embedded engine for %s programs", id, uint32(id), t)
+}
+
+// fail turns an errno into a helper's result.
+func fail(e syscall.Errno) uint64 { return -uint64(e) }
+
+// result is fail with 0 for no error.
+func result(e syscall.Errno) uint64 { return -uint64(e) }
+
+const errNotSupp = syscall.Errno(524)

@@ -1,0 +1,105 @@
+package interp
+
+import (
+	"github.com/skepdev/skep/abi"
+)
+
+// maxMayGotos bounds the loops of may_goto (BPF_MAX_LOOPS in Linux).
+const maxMayGotos = 8 << 20
+
+// callCost is charged for a call besides the length of what is called.
+const callCost = 8
+
+// enter makes a frame for the function at slot to; the caller goes on at ret.
+func (t *Thread) enter(to int32, ret int) bool {
+	if t.depth+1 >= abi.MaxCallFrames {
+		t.Fail("the call nests deeper than %d frames", abi.MaxCallFrames)
+		return false
+	}
+	t.budget -= int64(t.prog.funcs[to]) + callCost
+	if t.budget < 0 {
+		t.outOfBudget()
+		return false
+	}
+	f := &t.frames[t.depth]
+	f.prog, f.pc = t.prog, ret
+	copy(f.saved[:], t.R[6:11])
+	t.depth++
+	t.R[10] += frameStride
+	return true
+}
+
+// leave undoes enter and returns where the caller goes on.
+func (t *Thread) leave() int {
+	t.depth--
+	f := &t.frames[t.depth]
+	t.prog = f.prog
+	copy(t.R[6:11], f.saved[:])
+	return f.pc
+}
+
+// Callback runs the function that the register value fn refers to and returns
+// its R0. ok is false if the run is over.
+func (t *Thread) Callback(fn uint64, args ...uint64) (result uint64, ok bool) {
+	to := int64(fn &^ tagMask)
+	if fn&tagMask != funcTag || to >= int64(len(t.prog.Insns)) || t.prog.funcs[int32(to)] == 0 {
+		t.Fail("the callback %#x is not a function of this program", fn)
+		return 0, false
+	}
+	pc := t.pc
+	if !t.enter(int32(to), pc) {
+		return 0, false
+	}
+	copy(t.R[1:6], args)
+	ok = t.exec(int(to))
+	if ok {
+		t.leave()
+		t.pc = pc
+	}
+	return t.R[0], ok
+}
+
+// tailCall replaces the running function by the program at index R3 of the
+// program array R2. If there is none, or after 33 in a row, the program goes
+// on.
+func (t *Thread) tailCall() bool {
+	if t.R[1] != t.ctxBase {
+		t.Fail("tail call: argument 1 is not the context")
+		return false
+	}
+	m := t.Map(t.R[2])
+	if m == nil {
+		return false
+	}
+	if m.Progs == nil {
+		t.Fail("tail call: map %s is a %s, not a prog_array", m.Name, m.Type)
+		return false
+	}
+	if t.tails >= abi.MaxTailCalls {
+		t.R[0] = negative(1)
+		return false
+	}
+	target, _ := m.Progs.At(uint32(t.R[3])).(Callee)
+	if target == nil {
+		t.R[0] = negative(2)
+		return false
+	}
+	p := target.Callee()
+	t.budget -= int64(p.funcs[0]) + callCost
+	if t.budget < 0 {
+		t.outOfBudget()
+		return false
+	}
+	t.tails++
+	t.prog = p
+	t.wpkt = span{}
+	if p.PacketWritable {
+		t.wpkt = t.pkt
+	}
+	return true
+}
+
+// Callee is implemented by what program arrays hold.
+type Callee interface{ Callee() *Program }
+
+func negative(errno uint64) uint64 { return -errno }

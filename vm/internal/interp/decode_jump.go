@@ -1,0 +1,125 @@
+package interp
+
+import (
+	"github.com/skepdev/skep/abi"
+	"github.com/skepdev/skep/isa"
+)
+
+// jumpCodes gives, by operation, the code for 64 bits with an immediate; that
+// with a register follows it.
+var jumpCodes = [16]code{
+	isa.OpJEQ >> 4: opJEqK, isa.OpJGT >> 4: opJGtK, isa.OpJGE >> 4: opJGeK, isa.OpJSET >> 4: opJSetK,
+	isa.OpJNE >> 4: opJNeK, isa.OpJSGT >> 4: opJSGtK, isa.OpJSGE >> 4: opJSGeK, isa.OpJLT >> 4: opJLtK,
+	isa.OpJLE >> 4: opJLeK, isa.OpJSLT >> 4: opJSLtK, isa.OpJSLE >> 4: opJSLeK,
+}
+
+const jumpTo32 = opJEqK32 - opJEqK
+
+func (d *decoder) jump(i int, in isa.Instruction, op *Op) error {
+	switch in.Op {
+	case isa.Call:
+		return d.call(i, in, op)
+	case isa.CallX:
+		return d.missing(i, "call through a register: Linux has none either")
+	case isa.Exit:
+		if in.Dst != 0 || in.Src != 0 || in.Off != 0 || in.Imm != 0 {
+			return d.unknown(i)
+		}
+		op.Code = opExit
+		return nil
+	case isa.JA:
+		if in.Dst != 0 || in.Src != 0 || in.Imm != 0 {
+			return d.unknown(i)
+		}
+		op.Code = opJA
+		return d.target(i, op, int64(in.Off))
+	case isa.JA32:
+		if in.Dst != 0 || in.Src != 0 || in.Off != 0 {
+			return d.unknown(i)
+		}
+		op.Code = opJA
+		return d.target(i, op, int64(in.Imm))
+	case isa.MayGoto:
+		if in.Dst != 0 || in.Src != 0 || in.Imm != 0 {
+			return d.unknown(i)
+		}
+		op.Code = opMayGoto
+		return d.target(i, op, int64(in.Off))
+	}
+	c := jumpCodes[in.Op>>4]
+	isX := in.Op&isa.SrcMask == isa.SrcX
+	if c == 0 || isX && in.Imm != 0 || !isX && in.Src != 0 {
+		return d.unknown(i)
+	}
+	if in.Op&isa.ClassMask == isa.ClassJMP32 {
+		c += jumpTo32
+	}
+	if isX {
+		c++
+	}
+	op.Code = c
+	return d.target(i, op, int64(in.Off))
+}
+
+func (d *decoder) target(i int, op *Op, rel int64) error {
+	to := int64(i) + 1 + rel
+	if to < 0 || to >= int64(len(d.insns)) {
+		return d.fail(i, "jump to slot %d; the program has %d", to, len(d.insns))
+	}
+	if d.second[to] {
+		return d.fail(i, "jump into the middle of a 64-bit immediate load, slot %d", to)
+	}
+	op.Off = int32(to)
+	d.jumps = append(d.jumps, i)
+	return nil
+}
+
+func (d *decoder) call(i int, in isa.Instruction, op *Op) error {
+	if in.Dst != 0 || in.Src != isa.PseudoKfuncCall && in.Off != 0 {
+		return d.unknown(i)
+	}
+	switch in.Src {
+	case isa.PseudoHelper:
+		return d.helper(i, abi.HelperID(in.Imm), op)
+	case isa.PseudoCall:
+		to := int64(i) + 1 + int64(in.Imm)
+		if to < 0 || to >= int64(len(d.insns)) || d.second[to] {
+			return d.fail(i, "call to slot %d, where no instruction starts", to)
+		}
+		op.Code, op.Off = opCall, int32(to)
+		d.starts = append(d.starts, int32(to))
+		return nil
+	case isa.PseudoKfuncCall:
+		h, why := d.spec.Kfunc(in.Imm)
+		if h == nil {
+			return d.missing(i, "%s", why)
+		}
+		d.bind(op, h, 1<<40+int64(uint32(in.Imm)))
+		return nil
+	}
+	return d.unknown(i)
+}
+
+func (d *decoder) helper(i int, id abi.HelperID, op *Op) error {
+	h, why := d.spec.Helper(id)
+	if why != "" {
+		return d.missing(i, "%s", why)
+	}
+	if id == abi.FnTailCall {
+		op.Code = opTailCall
+		return nil
+	}
+	d.bind(op, h, int64(id))
+	return nil
+}
+
+// bind gives a call the index of its body, one index for each function.
+func (d *decoder) bind(op *Op, h Helper, key int64) {
+	at, ok := d.helperAt[key]
+	if !ok {
+		at = int64(len(d.p.helpers))
+		d.p.helpers = append(d.p.helpers, h)
+		d.helperAt[key] = at
+	}
+	op.Code, op.Imm = opHelper, at
+}

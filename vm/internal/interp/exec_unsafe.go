@@ -1,0 +1,666 @@
+package interp
+
+import "math/bits"
+
+// exec runs from slot pc on until the function that it entered returns, and
+// says whether it did; otherwise t.stop tells why not. Cases that end with
+// continue go on with the next slot; a jump that is taken falls out of the
+// switch.
+//
+// The function is long because it is a table: a case is one instruction, and
+// anything that takes more than two lines stands elsewhere.
+func (t *Thread) exec(pc int) bool {
+	r := &t.R
+	ops := t.prog.ops
+	depth := t.depth
+	for {
+		op := &ops[pc]
+		pc++
+		d, s := op.Dst&15, op.Src&15
+		switch op.Code {
+		case opAddK:
+			r[d] = r[d] + uint64(op.Imm)
+			continue
+		case opAddX:
+			r[d] = r[d] + r[s]
+			continue
+		case opSubK:
+			r[d] = r[d] - uint64(op.Imm)
+			continue
+		case opSubX:
+			r[d] = r[d] - r[s]
+			continue
+		case opMulK:
+			r[d] = r[d] * uint64(op.Imm)
+			continue
+		case opMulX:
+			r[d] = r[d] * r[s]
+			continue
+		case opOrK:
+			r[d] = r[d] | uint64(op.Imm)
+			continue
+		case opOrX:
+			r[d] = r[d] | r[s]
+			continue
+		case opAndK:
+			r[d] = r[d] & uint64(op.Imm)
+			continue
+		case opAndX:
+			r[d] = r[d] & r[s]
+			continue
+		case opXorK:
+			r[d] = r[d] ^ uint64(op.Imm)
+			continue
+		case opXorX:
+			r[d] = r[d] ^ r[s]
+			continue
+		case opMovK:
+			r[d] = uint64(op.Imm)
+			continue
+		case opMovX:
+			r[d] = r[s]
+			continue
+		case opLshK:
+			r[d] = r[d] << (uint64(op.Imm) & 63)
+			continue
+		case opLshX:
+			r[d] = r[d] << (r[s] & 63)
+			continue
+		case opRshK:
+			r[d] = r[d] >> (uint64(op.Imm) & 63)
+			continue
+		case opRshX:
+			r[d] = r[d] >> (r[s] & 63)
+			continue
+		case opArshK:
+			r[d] = uint64(int64(r[d]) >> (uint64(op.Imm) & 63))
+			continue
+		case opArshX:
+			r[d] = uint64(int64(r[d]) >> (r[s] & 63))
+			continue
+		case opDivK:
+			r[d] = div64(r[d], uint64(op.Imm))
+			continue
+		case opDivX:
+			r[d] = div64(r[d], r[s])
+			continue
+		case opModK:
+			r[d] = mod64(r[d], uint64(op.Imm))
+			continue
+		case opModX:
+			r[d] = mod64(r[d], r[s])
+			continue
+		case opSDivK:
+			r[d] = sdiv64(r[d], uint64(op.Imm))
+			continue
+		case opSDivX:
+			r[d] = sdiv64(r[d], r[s])
+			continue
+		case opSModK:
+			r[d] = smod64(r[d], uint64(op.Imm))
+			continue
+		case opSModX:
+			r[d] = smod64(r[d], r[s])
+			continue
+		case opAddK32:
+			r[d] = uint64(uint32(r[d]) + uint32(op.Imm))
+			continue
+		case opAddX32:
+			r[d] = uint64(uint32(r[d]) + uint32(r[s]))
+			continue
+		case opSubK32:
+			r[d] = uint64(uint32(r[d]) - uint32(op.Imm))
+			continue
+		case opSubX32:
+			r[d] = uint64(uint32(r[d]) - uint32(r[s]))
+			continue
+		case opMulK32:
+			r[d] = uint64(uint32(r[d]) * uint32(op.Imm))
+			continue
+		case opMulX32:
+			r[d] = uint64(uint32(r[d]) * uint32(r[s]))
+			continue
+		case opOrK32:
+			r[d] = uint64(uint32(r[d]) | uint32(op.Imm))
+			continue
+		case opOrX32:
+			r[d] = uint64(uint32(r[d]) | uint32(r[s]))
+			continue
+		case opAndK32:
+			r[d] = uint64(uint32(r[d]) & uint32(op.Imm))
+			continue
+		case opAndX32:
+			r[d] = uint64(uint32(r[d]) & uint32(r[s]))
+			continue
+		case opXorK32:
+			r[d] = uint64(uint32(r[d]) ^ uint32(op.Imm))
+			continue
+		case opXorX32:
+			r[d] = uint64(uint32(r[d]) ^ uint32(r[s]))
+			continue
+		case opMovK32:
+			r[d] = uint64(uint32(op.Imm))
+			continue
+		case opMovX32:
+			r[d] = uint64(uint32(r[s]))
+			continue
+		case opLshK32:
+			r[d] = uint64(uint32(r[d]) << (uint32(op.Imm) & 31))
+			continue
+		case opLshX32:
+			r[d] = uint64(uint32(r[d]) << (uint32(r[s]) & 31))
+			continue
+		case opRshK32:
+			r[d] = uint64(uint32(r[d]) >> (uint32(op.Imm) & 31))
+			continue
+		case opRshX32:
+			r[d] = uint64(uint32(r[d]) >> (uint32(r[s]) & 31))
+			continue
+		case opArshK32:
+			r[d] = uint64(uint32(int32(uint32(r[d])) >> (uint32(op.Imm) & 31)))
+			continue
+		case opArshX32:
+			r[d] = uint64(uint32(int32(uint32(r[d])) >> (uint32(r[s]) & 31)))
+			continue
+		case opDivK32:
+			r[d] = uint64(div32(uint32(r[d]), uint32(op.Imm)))
+			continue
+		case opDivX32:
+			r[d] = uint64(div32(uint32(r[d]), uint32(r[s])))
+			continue
+		case opModK32:
+			r[d] = uint64(mod32(uint32(r[d]), uint32(op.Imm)))
+			continue
+		case opModX32:
+			r[d] = uint64(mod32(uint32(r[d]), uint32(r[s])))
+			continue
+		case opSDivK32:
+			r[d] = uint64(sdiv32(uint32(r[d]), uint32(op.Imm)))
+			continue
+		case opSDivX32:
+			r[d] = uint64(sdiv32(uint32(r[d]), uint32(r[s])))
+			continue
+		case opSModK32:
+			r[d] = uint64(smod32(uint32(r[d]), uint32(op.Imm)))
+			continue
+		case opSModX32:
+			r[d] = uint64(smod32(uint32(r[d]), uint32(r[s])))
+			continue
+		case opNeg:
+			r[d] = -r[d]
+			continue
+		case opNeg32:
+			r[d] = uint64(-uint32(r[d]))
+			continue
+		case opMovS8:
+			r[d] = uint64(int64(int8(r[s])))
+			continue
+		case opMovS16:
+			r[d] = uint64(int64(int16(r[s])))
+			continue
+		case opMovS32:
+			r[d] = uint64(int64(int32(r[s])))
+			continue
+		case opMovS832:
+			r[d] = uint64(uint32(int32(int8(r[s]))))
+			continue
+		case opMovS1632:
+			r[d] = uint64(uint32(int32(int16(r[s]))))
+			continue
+		case opZext16:
+			r[d] = uint64(uint16(r[d]))
+			continue
+		case opZext32:
+			r[d] = uint64(uint32(r[d]))
+			continue
+		case opNop:
+			continue
+		case opSwap16:
+			r[d] = uint64(bits.ReverseBytes16(uint16(r[d])))
+			continue
+		case opSwap32:
+			r[d] = uint64(bits.ReverseBytes32(uint32(r[d])))
+			continue
+		case opSwap64:
+			r[d] = bits.ReverseBytes64(r[d])
+			continue
+		case opLoadImm:
+			r[d] = uint64(op.Imm)
+			pc++
+			continue
+
+		case opLoad8:
+			a := r[s] + uint64(int64(op.Off))
+			if q := t.read(a, 1); q != nil {
+				r[d] = uint64(*(*uint8)(q))
+				continue
+			}
+			t.pc = pc - 1
+			if !t.loadContext(a, 1, d) {
+				return false
+			}
+			continue
+		case opLoad16:
+			a := r[s] + uint64(int64(op.Off))
+			if q := t.read(a, 2); q != nil {
+				r[d] = uint64(*(*uint16)(q))
+				continue
+			}
+			t.pc = pc - 1
+			if !t.loadContext(a, 2, d) {
+				return false
+			}
+			continue
+		case opLoad32:
+			a := r[s] + uint64(int64(op.Off))
+			if q := t.read(a, 4); q != nil {
+				r[d] = uint64(*(*uint32)(q))
+				continue
+			}
+			t.pc = pc - 1
+			if !t.loadContext(a, 4, d) {
+				return false
+			}
+			continue
+		case opLoad64:
+			a := r[s] + uint64(int64(op.Off))
+			if q := t.read(a, 8); q != nil {
+				r[d] = uint64(*(*uint64)(q))
+				continue
+			}
+			t.pc = pc - 1
+			if !t.loadContext(a, 8, d) {
+				return false
+			}
+			continue
+		case opLoadS8:
+			t.pc = pc - 1
+			if !t.loadSigned(r[s]+uint64(int64(op.Off)), 1, d) {
+				return false
+			}
+			continue
+		case opLoadS16:
+			t.pc = pc - 1
+			if !t.loadSigned(r[s]+uint64(int64(op.Off)), 2, d) {
+				return false
+			}
+			continue
+		case opLoadS32:
+			t.pc = pc - 1
+			if !t.loadSigned(r[s]+uint64(int64(op.Off)), 4, d) {
+				return false
+			}
+			continue
+		case opLoadStack8:
+			r[d] = uint64(*(*uint8)(ptr(r[10] + uint64(int64(op.Off)))))
+			continue
+		case opLoadStack16:
+			r[d] = uint64(*(*uint16)(ptr(r[10] + uint64(int64(op.Off)))))
+			continue
+		case opLoadStack32:
+			r[d] = uint64(*(*uint32)(ptr(r[10] + uint64(int64(op.Off)))))
+			continue
+		case opLoadStack64:
+			r[d] = uint64(*(*uint64)(ptr(r[10] + uint64(int64(op.Off)))))
+			continue
+		case opStore8:
+			a := r[d] + uint64(int64(op.Off))
+			if q := t.write(a, 1); q != nil {
+				*(*uint8)(q) = uint8(r[s])
+				continue
+			}
+			t.pc = pc - 1
+			if !t.storeContext(a, 1, uint64(r[s])) {
+				return false
+			}
+			continue
+		case opStore16:
+			a := r[d] + uint64(int64(op.Off))
+			if q := t.write(a, 2); q != nil {
+				*(*uint16)(q) = uint16(r[s])
+				continue
+			}
+			t.pc = pc - 1
+			if !t.storeContext(a, 2, uint64(r[s])) {
+				return false
+			}
+			continue
+		case opStore32:
+			a := r[d] + uint64(int64(op.Off))
+			if q := t.write(a, 4); q != nil {
+				*(*uint32)(q) = uint32(r[s])
+				continue
+			}
+			t.pc = pc - 1
+			if !t.storeContext(a, 4, uint64(r[s])) {
+				return false
+			}
+			continue
+		case opStore64:
+			a := r[d] + uint64(int64(op.Off))
+			if q := t.write(a, 8); q != nil {
+				*(*uint64)(q) = uint64(r[s])
+				continue
+			}
+			t.pc = pc - 1
+			if !t.storeContext(a, 8, uint64(r[s])) {
+				return false
+			}
+			continue
+		case opStoreK8:
+			a := r[d] + uint64(int64(op.Off))
+			if q := t.write(a, 1); q != nil {
+				*(*uint8)(q) = uint8(op.Imm)
+				continue
+			}
+			t.pc = pc - 1
+			if !t.storeContext(a, 1, uint64(op.Imm)) {
+				return false
+			}
+			continue
+		case opStoreK16:
+			a := r[d] + uint64(int64(op.Off))
+			if q := t.write(a, 2); q != nil {
+				*(*uint16)(q) = uint16(op.Imm)
+				continue
+			}
+			t.pc = pc - 1
+			if !t.storeContext(a, 2, uint64(op.Imm)) {
+				return false
+			}
+			continue
+		case opStoreK32:
+			a := r[d] + uint64(int64(op.Off))
+			if q := t.write(a, 4); q != nil {
+				*(*uint32)(q) = uint32(op.Imm)
+				continue
+			}
+			t.pc = pc - 1
+			if !t.storeContext(a, 4, uint64(op.Imm)) {
+				return false
+			}
+			continue
+		case opStoreK64:
+			a := r[d] + uint64(int64(op.Off))
+			if q := t.write(a, 8); q != nil {
+				*(*uint64)(q) = uint64(op.Imm)
+				continue
+			}
+			t.pc = pc - 1
+			if !t.storeContext(a, 8, uint64(op.Imm)) {
+				return false
+			}
+			continue
+		case opStoreStack8:
+			*(*uint8)(ptr(r[10] + uint64(int64(op.Off)))) = uint8(r[s])
+			continue
+		case opStoreStack16:
+			*(*uint16)(ptr(r[10] + uint64(int64(op.Off)))) = uint16(r[s])
+			continue
+		case opStoreStack32:
+			*(*uint32)(ptr(r[10] + uint64(int64(op.Off)))) = uint32(r[s])
+			continue
+		case opStoreStack64:
+			*(*uint64)(ptr(r[10] + uint64(int64(op.Off)))) = uint64(r[s])
+			continue
+		case opStoreStackK8:
+			*(*uint8)(ptr(r[10] + uint64(int64(op.Off)))) = uint8(op.Imm)
+			continue
+		case opStoreStackK16:
+			*(*uint16)(ptr(r[10] + uint64(int64(op.Off)))) = uint16(op.Imm)
+			continue
+		case opStoreStackK32:
+			*(*uint32)(ptr(r[10] + uint64(int64(op.Off)))) = uint32(op.Imm)
+			continue
+		case opStoreStackK64:
+			*(*uint64)(ptr(r[10] + uint64(int64(op.Off)))) = uint64(op.Imm)
+			continue
+		case opAtomic32, opAtomic64:
+			t.pc = pc - 1
+			if !t.atomic(op) {
+				return false
+			}
+			continue
+		case opLoadAbs, opLoadInd:
+			t.pc = pc - 1
+			if !t.loadLegacy(op) {
+				return false
+			}
+			if t.pc >= 0 {
+				continue
+			}
+			// The packet is too short: the program ends with 0.
+			goto exit
+
+		case opJA:
+		case opJEqK:
+			if !(r[d] == uint64(op.Imm)) {
+				continue
+			}
+		case opJEqX:
+			if !(r[d] == r[s]) {
+				continue
+			}
+		case opJGtK:
+			if !(r[d] > uint64(op.Imm)) {
+				continue
+			}
+		case opJGtX:
+			if !(r[d] > r[s]) {
+				continue
+			}
+		case opJGeK:
+			if !(r[d] >= uint64(op.Imm)) {
+				continue
+			}
+		case opJGeX:
+			if !(r[d] >= r[s]) {
+				continue
+			}
+		case opJSetK:
+			if !(r[d]&uint64(op.Imm) != 0) {
+				continue
+			}
+		case opJSetX:
+			if !(r[d]&r[s] != 0) {
+				continue
+			}
+		case opJNeK:
+			if !(r[d] != uint64(op.Imm)) {
+				continue
+			}
+		case opJNeX:
+			if !(r[d] != r[s]) {
+				continue
+			}
+		case opJSGtK:
+			if !(int64(r[d]) > op.Imm) {
+				continue
+			}
+		case opJSGtX:
+			if !(int64(r[d]) > int64(r[s])) {
+				continue
+			}
+		case opJSGeK:
+			if !(int64(r[d]) >= op.Imm) {
+				continue
+			}
+		case opJSGeX:
+			if !(int64(r[d]) >= int64(r[s])) {
+				continue
+			}
+		case opJLtK:
+			if !(r[d] < uint64(op.Imm)) {
+				continue
+			}
+		case opJLtX:
+			if !(r[d] < r[s]) {
+				continue
+			}
+		case opJLeK:
+			if !(r[d] <= uint64(op.Imm)) {
+				continue
+			}
+		case opJLeX:
+			if !(r[d] <= r[s]) {
+				continue
+			}
+		case opJSLtK:
+			if !(int64(r[d]) < op.Imm) {
+				continue
+			}
+		case opJSLtX:
+			if !(int64(r[d]) < int64(r[s])) {
+				continue
+			}
+		case opJSLeK:
+			if !(int64(r[d]) <= op.Imm) {
+				continue
+			}
+		case opJSLeX:
+			if !(int64(r[d]) <= int64(r[s])) {
+				continue
+			}
+		case opJEqK32:
+			if !(uint32(r[d]) == uint32(op.Imm)) {
+				continue
+			}
+		case opJEqX32:
+			if !(uint32(r[d]) == uint32(r[s])) {
+				continue
+			}
+		case opJGtK32:
+			if !(uint32(r[d]) > uint32(op.Imm)) {
+				continue
+			}
+		case opJGtX32:
+			if !(uint32(r[d]) > uint32(r[s])) {
+				continue
+			}
+		case opJGeK32:
+			if !(uint32(r[d]) >= uint32(op.Imm)) {
+				continue
+			}
+		case opJGeX32:
+			if !(uint32(r[d]) >= uint32(r[s])) {
+				continue
+			}
+		case opJSetK32:
+			if !(uint32(r[d])&uint32(op.Imm) != 0) {
+				continue
+			}
+		case opJSetX32:
+			if !(uint32(r[d])&uint32(r[s]) != 0) {
+				continue
+			}
+		case opJNeK32:
+			if !(uint32(r[d]) != uint32(op.Imm)) {
+				continue
+			}
+		case opJNeX32:
+			if !(uint32(r[d]) != uint32(r[s])) {
+				continue
+			}
+		case opJSGtK32:
+			if !(int32(r[d]) > int32(op.Imm)) {
+				continue
+			}
+		case opJSGtX32:
+			if !(int32(r[d]) > int32(r[s])) {
+				continue
+			}
+		case opJSGeK32:
+			if !(int32(r[d]) >= int32(op.Imm)) {
+				continue
+			}
+		case opJSGeX32:
+			if !(int32(r[d]) >= int32(r[s])) {
+				continue
+			}
+		case opJLtK32:
+			if !(uint32(r[d]) < uint32(op.Imm)) {
+				continue
+			}
+		case opJLtX32:
+			if !(uint32(r[d]) < uint32(r[s])) {
+				continue
+			}
+		case opJLeK32:
+			if !(uint32(r[d]) <= uint32(op.Imm)) {
+				continue
+			}
+		case opJLeX32:
+			if !(uint32(r[d]) <= uint32(r[s])) {
+				continue
+			}
+		case opJSLtK32:
+			if !(int32(r[d]) < int32(op.Imm)) {
+				continue
+			}
+		case opJSLtX32:
+			if !(int32(r[d]) < int32(r[s])) {
+				continue
+			}
+		case opJSLeK32:
+			if !(int32(r[d]) <= int32(op.Imm)) {
+				continue
+			}
+		case opJSLeX32:
+			if !(int32(r[d]) <= int32(r[s])) {
+				continue
+			}
+		case opMayGoto:
+			t.mayGotos++
+			if t.mayGotos < maxMayGotos {
+				continue
+			}
+		case opHelper:
+			t.pc = pc - 1
+			r[0] = t.prog.helpers[op.Imm](t)
+			if t.stop != nil {
+				return false
+			}
+			continue
+		case opCall:
+			t.pc = pc - 1
+			if !t.enter(op.Off, pc) {
+				return false
+			}
+			pc = int(op.Off)
+			continue
+		case opTailCall:
+			t.pc = pc - 1
+			if t.tailCall() {
+				ops, pc = t.prog.ops, 0
+			}
+			if t.stop != nil {
+				return false
+			}
+			continue
+		case opExit:
+			goto exit
+		default:
+			t.pc = pc - 1
+			t.Fail("control reached the middle of a 64-bit immediate load")
+			return false
+		}
+		if next := int(op.Off); next >= pc {
+			pc = next
+			continue
+		}
+		t.budget -= int64(pc) - int64(op.Off)
+		if t.budget < 0 {
+			t.pc = pc - 1
+			t.outOfBudget()
+			return false
+		}
+		pc = int(op.Off)
+		continue
+	exit:
+		if t.depth == depth {
+			return true
+		}
+		pc = t.leave()
+		ops = t.prog.ops
+	}
+}

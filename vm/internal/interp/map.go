@@ -1,0 +1,84 @@
+package interp
+
+import (
+	"github.com/skepdev/skep/abi"
+	"github.com/skepdev/skep/vm/internal/maps"
+)
+
+// Tags of register values that name objects. They are not canonical addresses
+// on any machine, so that an access through them always misses.
+const (
+	mapTag  = 0xb0f1_0000_0000_0000
+	funcTag = 0xb0f2_0000_0000_0000
+	tagMask = 0xffff_0000_0000_0000
+)
+
+// Map is a map as programs see it.
+type Map struct {
+	maps.Map
+	Name      string
+	Type      abi.MapType
+	KeySize   uint32
+	ValueSize uint32
+	// start and end bound the values; writable says that programs may write
+	// them, readable that they may read.
+	start, end         uint64
+	readable, writable bool
+	id                 uint32
+	flat               span // the value of an array that has only one
+	// Optional sides, nil if the type does not have them.
+	Objects maps.ObjectMap
+	Progs   maps.ProgArray
+	Stream  maps.Stream
+	Ring    maps.RingBuffer
+	Perf    maps.PerfArray
+	// Owner is the loader's own object for this map.
+	Owner any
+}
+
+// NewMap wraps m. id is unique among the maps of the machine.
+func NewMap(m maps.Map, id uint32) *Map {
+	s := m.Spec()
+	start, end := m.Base()
+	w := &Map{
+		Map: m, Name: s.Name, Type: s.Type, KeySize: s.KeySize, ValueSize: s.ValueSize,
+		start: uint64(start), end: uint64(end), id: id,
+		readable: s.Flags&abi.FlagWronlyProg == 0,
+		writable: s.Flags&abi.FlagRdonlyProg == 0,
+	}
+	w.Objects, _ = m.(maps.ObjectMap)
+	w.Progs, _ = m.(maps.ProgArray)
+	w.Stream, _ = m.(maps.Stream)
+	w.Ring, _ = m.(maps.RingBuffer)
+	w.Perf, _ = m.(maps.PerfArray)
+	if w.Type == abi.MapArray && s.MaxEntries == 1 {
+		w.flat = span{firstValue(w), uint64(w.ValueSize)}
+	}
+	return w
+}
+
+// ID is the machine-wide number of the map.
+func (m *Map) ID() uint32 { return m.id }
+
+// Handle is the value of a register that refers to the map.
+func (m *Map) Handle() uintptr { return uintptr(mapTag | uint64(m.id)) }
+
+// Writable and Readable say what programs may do with values.
+func (m *Map) Writable() bool { return m.writable }
+
+// Readable says that programs may read values.
+func (m *Map) Readable() bool { return m.readable }
+
+// FirstValue is the address of the value at index 0 of a plain array, for
+// direct references (global data).
+func (m *Map) FirstValue() (addr uint64, why string) {
+	if m.Type != abi.MapArray {
+		return 0, "only arrays have values at fixed addresses"
+	}
+	if addr := firstValue(m); addr != 0 {
+		return addr, ""
+	}
+	return 0, "the array has no values"
+}
+
+func (m *Map) contains(addr uint64) bool { return addr-m.start < m.end-m.start }

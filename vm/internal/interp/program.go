@@ -1,0 +1,60 @@
+package interp
+
+import (
+	"github.com/skepdev/skep/abi"
+	"github.com/skepdev/skep/isa"
+)
+
+// Helper is the body of a helper function. It reads its arguments from
+// t.R[1..5] and returns the value for R0. On a mistake of the program it calls
+// one of t's Fail methods; the result does not matter then.
+type Helper func(t *Thread) uint64
+
+// Program is a decoded program. It does not change after Compile and may run
+// on any number of threads.
+type Program struct {
+	Name string
+	Type abi.ProgramType
+	Maps []*Map
+	// Insns are the instructions the operations were made from, for errors.
+	Insns []isa.Instruction
+	// PacketWritable says that programs of this kind may write to packet data
+	// directly.
+	PacketWritable bool
+	// Owner is the loader's own object for this program.
+	Owner any
+
+	ops     []Op
+	helpers []Helper
+	// funcs maps the slots at which subprograms start to their length.
+	funcs map[int32]int32
+}
+
+// Spec is what Compile needs to know.
+type Spec struct {
+	Name         string
+	Type         abi.ProgramType
+	Instructions []isa.Instruction
+	Maps         []*Map
+	// Entries are slots, besides those that are called, at which functions
+	// start.
+	Entries []int
+	// Helper returns the body of a helper for this program, or why there is
+	// none.
+	Helper func(id abi.HelperID) (h Helper, why string)
+	// Kfunc is Helper for kernel functions, by the call's immediate.
+	Kfunc func(imm int32) (h Helper, why string)
+	// LegacyLoads says that the program may use LD_ABS and LD_IND.
+	LegacyLoads bool
+}
+
+// Error says why a program was refused.
+type Error struct {
+	Slot   int
+	Reason string
+	// Missing says that the program may be sound but this runtime lacks
+	// something.
+	Missing bool
+}
+
+func (e *Error) Error() string { return e.Reason }

@@ -1,0 +1,191 @@
+package interp
+
+import (
+	"github.com/skepdev/skep/abi"
+	"github.com/skepdev/skep/vm/internal/packet"
+)
+
+// Frames lie frameStride bytes apart; a frame takes the upper half of its
+// place, so that running out of one hits a gap and not a neighbour.
+const (
+	frameStride = 2 * abi.MaxStack
+	stackSize   = abi.MaxCallFrames * frameStride
+	ctxSize     = 64 << 10
+	// ThreadMemory is how many bytes of memory outside Go's heap a thread
+	// needs.
+	ThreadMemory = stackSize + ctxSize + scratchSize
+	scratchSize  = 16 << 10
+)
+
+// Context answers loads and stores of a program's context. off and size are
+// in bytes; a no is explained by Explain.
+type Context interface {
+	Load(off, size uint64) (value uint64, ok bool)
+	Store(off, size, value uint64) (ok bool)
+	Explain(off, size uint64, write bool) string
+}
+
+// Thread is a virtual CPU: registers, stack, and what a run may touch. One run
+// at a time.
+type Thread struct {
+	// R are the registers. Index 11 and up exist so that a masked index needs
+	// no check.
+	R [16]uint64
+
+	pkt, val, wpkt, wval span // packet and latest value: readable, writable
+
+	budget   int64
+	stop     *Stop
+	prog     *Program
+	depth    int
+	pc       int
+	tails    int
+	mayGotos int
+
+	stackBase uint64
+	ctxBase   uint64
+	ctxLen    uint64 // of a context that is plain memory
+	ctx       Context
+	frames    [abi.MaxCallFrames]frame
+
+	// CPU is the number of the virtual CPU.
+	CPU int
+	// Env is what helpers need from the machine.
+	Env *Env
+	// Packet is the packet of the run, or nil; SKB and XDP are its contexts.
+	Packet *packet.Buffer
+	SKB    *packet.SKB
+	XDP    *packet.XDP
+	// Out collects what helpers decide about the packet.
+	Out Outcome
+	// Rand is the state of bpf_get_prandom_u32.
+	Rand uint64
+
+	inner    []*Map // inner maps met in this run
+	extra    []region
+	lock     uint64 // address of the bpf_spin_lock held, or 0
+	extraBuf [8]region
+	innerBuf [8]*Map
+	// Text and Parts are working memory for helpers.
+	Text  []byte
+	Parts [2][]byte
+
+	borrowed int // bytes of the scratch area in use
+}
+
+// frame is what a call keeps of its caller.
+type frame struct {
+	prog  *Program
+	pc    int
+	saved [5]uint64 // r6 to r10
+}
+
+// region is memory besides packet, stack and maps: a ring buffer record.
+type region struct {
+	span
+	owner *Map
+	what  string
+}
+
+// span is a range of addresses.
+type span struct{ at, n uint64 }
+
+func (s span) has(a, n uint64) bool {
+	o := a - s.at
+	return o < s.n && n <= s.n-o
+}
+
+// NewThread makes a thread over ThreadMemory bytes of zeroed memory outside
+// Go's heap, which the caller gives back when the thread is no longer used.
+func NewThread(cpu int, env *Env, mem []byte) *Thread {
+	t := &Thread{CPU: cpu, Env: env, stackBase: addressOf(mem)}
+	t.ctxBase = t.stackBase + stackSize
+	t.inner, t.extra, t.Text = t.innerBuf[:0], t.extraBuf[:0], make([]byte, 0, 1024)
+	t.Rand = env.Now() ^ uint64(cpu+1)*0x9e3779b97f4a7c15
+	return t
+}
+
+// Run executes p on t and returns R0. The caller has set the context. The
+// error is a [*Stop].
+func (t *Thread) Run(p *Program) (uint64, error) {
+	t.prog, t.depth, t.tails, t.mayGotos, t.pc, t.borrowed = p, 0, 0, 0, 0, 0
+	t.budget = t.Env.MaxInstructions
+	t.stop = nil
+	t.val, t.wval = span{}, span{}
+	t.R[1] = t.ctxBase
+	t.R[10] = t.stackBase + frameStride
+	t.syncPacket()
+	if !t.exec(0) || t.lock != 0 || len(t.extra) != 0 {
+		t.abandon()
+		if t.stop != nil {
+			return 0, t.stop
+		}
+	}
+	t.inner = t.innerBuf[:0]
+	return t.R[0], nil
+}
+
+// abandon gives back what a run that did not finish cleanly still holds.
+func (t *Thread) abandon() {
+	if t.lock != 0 {
+		t.unlock()
+		if t.stop == nil {
+			t.Fail("the program exits with a bpf_spin_lock held")
+		}
+	}
+	for len(t.extra) > 0 {
+		r := t.extra[len(t.extra)-1]
+		t.extra = t.extra[:len(t.extra)-1]
+		if r.owner != nil && r.owner.Ring != nil {
+			r.owner.Ring.Discard(uintptr(r.at), 0)
+		}
+		if t.stop == nil {
+			t.Fail("the program exits with a ring buffer record neither submitted nor discarded")
+		}
+	}
+	t.extra = t.extraBuf[:0]
+	t.inner = t.innerBuf[:0]
+}
+
+// SetPlainContext makes the context plain memory holding data (at most 64
+// KiB), and returns that memory, which stays the thread's.
+func (t *Thread) SetPlainContext(data []byte) []byte {
+	t.ctx = nil
+	n := min(len(data), ctxSize)
+	t.ctxLen = uint64(n)
+	mem := bytesAt(t.ctxBase, n)
+	copy(mem, data)
+	return mem
+}
+
+// SetPacket makes the run one over a packet with context ctx.
+func (t *Thread) SetPacket(b *packet.Buffer, ctx Context) {
+	t.Packet, t.ctx, t.ctxLen = b, ctx, 0
+}
+
+// ClearPacket ends what SetPacket began.
+func (t *Thread) ClearPacket() {
+	t.Packet, t.SKB, t.XDP, t.ctx = nil, nil, nil, nil
+	t.pkt, t.wpkt = span{}, span{}
+}
+
+// syncPacket takes over the packet's bounds after they changed.
+func (t *Thread) syncPacket() {
+	t.pkt, t.wpkt = span{}, span{}
+	if b := t.Packet; b != nil {
+		at, n := b.Window()
+		t.pkt = span{at, n}
+		if t.prog.PacketWritable {
+			t.wpkt = t.pkt
+		}
+	}
+}
+
+// PacketChanged tells the thread that a helper moved the packet's bounds.
+func (t *Thread) PacketChanged() { t.syncPacket() }
+
+// Program is the program that is running now (after tail calls, the last one).
+func (t *Thread) Program() *Program { return t.prog }
+
+// IsContext says whether a register value is the run's context.
+func (t *Thread) IsContext(v uint64) bool { return v == t.ctxBase }

@@ -1,0 +1,203 @@
+package vm
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/skepdev/skep/internal/host"
+	"github.com/skepdev/skep/vm/internal/interp"
+	"github.com/skepdev/skep/vm/internal/maps"
+	"github.com/skepdev/skep/vm/internal/packet"
+)
+
+// Machine owns the memory, virtual CPUs, maps and programs of one runtime. It is
+// safe for concurrent use.
+type Machine struct {
+	cfg     Config
+	clock   *host.Clock
+	memory  *host.Budget
+	env     *interp.Env
+	mapEnv  maps.Env
+	cpus    []*cpu
+	packets packetPool
+
+	nextID atomic.Uint32
+	turn   atomic.Uint32
+
+	mu     sync.Mutex
+	closed bool
+	// byHandle finds inner maps; it is replaced as a whole so that runs read it
+	// without a lock.
+	byHandle atomic.Pointer[map[uint64]*interp.Map]
+	live     map[*Map]struct{}
+}
+
+// cpu is a virtual CPU. A run holds mu; seq is odd while it does.
+type cpu struct {
+	seq atomic.Uint64
+
+	mu     sync.Mutex
+	closed bool
+	mem    []byte
+	t      *interp.Thread
+	skb    packet.SKB
+	xdp    packet.XDP
+	// meta is for test runs.
+	meta packet.Meta
+}
+
+// maxCPUs bounds Config.CPUs: each has a stack and a value in every per-CPU
+// element.
+const maxCPUs = 1024
+
+// New makes a machine. The caller closes it after its maps and programs.
+func New(cfg Config) (*Machine, error) {
+	if cfg.CPUs == 0 {
+		cfg.CPUs = runtime.GOMAXPROCS(0)
+	}
+	if cfg.CPUs < 0 || cfg.CPUs > maxCPUs {
+		return nil, fmt.Errorf("make machine: %d virtual CPUs; 1 to %d are possible", cfg.CPUs, maxCPUs)
+	}
+	if cfg.MaxInstructions == 0 {
+		cfg.MaxInstructions = 1 << 29
+	}
+	m := &Machine{cfg: cfg, clock: host.NewClock(), memory: host.NewBudget(cfg.MaxMemory), live: map[*Map]struct{}{}}
+	m.packets.memory = m.memory
+	now := cfg.Clock
+	boot, tai := now, now
+	if now == nil {
+		now, boot, tai = m.clock.Nanotime, m.clock.Boottime, m.clock.TAI
+	}
+	m.env = &interp.Env{
+		CPUs: cfg.CPUs, MaxInstructions: int64(min(cfg.MaxInstructions, 1<<62)),
+		Now: now, Boot: boot, TAI: tai,
+		Map:       m.mapByHandle,
+		NewBuffer: m.packets.buffer,
+		MTU:       m.mtu,
+		FIB:       m.fib,
+		Printk:    m.printk,
+	}
+	m.byHandle.Store(&map[uint64]*interp.Map{})
+	m.mapEnv = maps.Env{CPUs: cfg.CPUs, Now: now, Memory: m.memory}
+	for i := range cfg.CPUs {
+		mem, err := m.memory.Map(interp.ThreadMemory)
+		if err != nil {
+			_ = m.Close()
+			return nil, fmt.Errorf("make machine: memory of virtual CPU %d: %w", i, err)
+		}
+		m.cpus = append(m.cpus, &cpu{mem: mem, t: interp.NewThread(i, m.env, mem)})
+	}
+	return m, nil
+}
+
+// CPUs is the number of virtual CPUs.
+func (m *Machine) CPUs() int { return m.cfg.CPUs }
+
+// MemoryUsed is how many bytes maps, stacks and packets take now.
+func (m *Machine) MemoryUsed() int64 { return m.memory.Used() }
+
+// Close gives back the machine's memory after waiting for runs under way. Maps
+// that are still open are closed. Packets must have been released. It is safe
+// on nil and twice.
+func (m *Machine) Close() error {
+	if m == nil {
+		return nil
+	}
+	m.mu.Lock()
+	if m.closed {
+		m.mu.Unlock()
+		return nil
+	}
+	m.closed = true
+	var open []*Map
+	for mp := range m.live {
+		open = append(open, mp)
+	}
+	m.mu.Unlock()
+	for _, c := range m.cpus {
+		c.mu.Lock()
+		c.closed = true
+		c.mu.Unlock()
+	}
+	for _, mp := range open {
+		mp.free()
+	}
+	var errs []error
+	for _, c := range m.cpus {
+		errs = append(errs, m.memory.Unmap(c.mem))
+	}
+	errs = append(errs, m.packets.close())
+	return errors.Join(errs...)
+}
+
+// acquire takes a virtual CPU that is free, or waits for one. Nil means that
+// the machine is closed.
+func (m *Machine) acquire() *cpu {
+	for _, c := range m.cpus {
+		if c.mu.TryLock() {
+			return c.begin()
+		}
+	}
+	c := m.cpus[m.turn.Add(1)%uint32(len(m.cpus))]
+	c.mu.Lock()
+	return c.begin()
+}
+
+func (c *cpu) begin() *cpu {
+	if c.closed {
+		c.mu.Unlock()
+		return nil
+	}
+	c.seq.Add(1)
+	return c
+}
+
+func (c *cpu) release() {
+	c.seq.Add(1)
+	c.mu.Unlock()
+}
+
+// afterRuns calls f once no run that is under way now is any more. It does not
+// wait itself.
+func (m *Machine) afterRuns(f func()) {
+	type busy struct {
+		c   *cpu
+		seq uint64
+	}
+	var wait []busy
+	for _, c := range m.cpus {
+		if s := c.seq.Load(); s&1 != 0 {
+			wait = append(wait, busy{c, s})
+		}
+	}
+	if len(wait) == 0 {
+		f()
+		return
+	}
+	go func() {
+		for _, b := range wait {
+			for b.c.seq.Load() == b.seq {
+				runtime.Gosched()
+			}
+		}
+		f()
+	}()
+}
+
+func (m *Machine) mapByHandle(h uint64) *interp.Map { return (*m.byHandle.Load())[h] }
+
+func (m *Machine) mtu(ifindex uint32) (int, bool) {
+	if m.cfg.Network == nil {
+		return 0, false
+	}
+	return m.cfg.Network.MTU(ifindex)
+}
+
+func (m *Machine) printk(t *interp.Thread, text []byte) {
+	if m.cfg.Printk != nil {
+		m.cfg.Printk(PrintkLine{Program: t.Program().Name, CPU: t.CPU, Time: m.env.Now(), Text: string(text)})
+	}
+}

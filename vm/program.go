@@ -1,0 +1,54 @@
+package vm
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/skepdev/skep/abi"
+	"github.com/skepdev/skep/isa"
+)
+
+// ProgramSpec describes a program to load. Load copies what it keeps.
+type ProgramSpec struct {
+	Name       string
+	Type       abi.ProgramType
+	AttachType abi.AttachType
+	// License as in the object; helpers that Linux gives to GPL programs only
+	// ask for a compatible one.
+	License string
+	// Flags as in BPF_PROG_LOAD (abi.FlagSleepable, abi.FlagXDPHasFrags, …).
+	Flags uint32
+	// Instructions, subprograms included, entry point first. Loads of map
+	// references (isa.LdImm64 with Src isa.PseudoMapIdx or isa.PseudoMapIdxValue)
+	// carry the index in Maps; the second slot of the latter the offset in the
+	// value.
+	Instructions []isa.Instruction
+	Maps         []*Map
+	// Funcs and Lines are in ascending order of Offset. Both may be empty.
+	Funcs []FuncInfo
+	Lines []LineInfo
+	// Kfuncs names the kernel functions that calls refer to, by immediate.
+	Kfuncs map[int32]string
+}
+
+// FuncInfo names the subprogram that starts at a slot.
+type FuncInfo struct {
+	Offset int
+	Name   string
+}
+
+// LineInfo is the source line that the code from slot Offset on came from.
+// Line and Column count from 1; 0 means unknown.
+type LineInfo struct {
+	Offset       int
+	File         string
+	Line, Column int
+	Text         string
+}
+
+func (l LineInfo) at() string {
+	if l.Line == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" at %s:%d:%d: %s", l.File, l.Line, l.Column, strings.TrimSpace(l.Text))
+}
