@@ -68,3 +68,40 @@ func TestBadMatchesAreRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestSumsAddCPUs(t *testing.T) {
+	value := make([]byte, 3*32)
+	for i := range value {
+		if i%8 == 0 {
+			value[i] = byte(i/8 + 1)
+		}
+	}
+	got, err := SumDeathCounters(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (DeathCounters{1 + 5 + 9, 2 + 6 + 10, 3 + 7 + 11, 4 + 8 + 12}); got != want {
+		t.Errorf("sum = %+v, want %+v", got, want)
+	}
+	totals, err := SumDeathTotals(value[:80])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (DeathTotals{1 + 6, 2 + 7, 3 + 8, 4 + 9, 5 + 10}); totals != want {
+		t.Errorf("sum = %+v, want %+v", totals, want)
+	}
+	for _, n := range []int{0, 31, 33} {
+		if _, err := SumDeathCounters(make([]byte, n)); err == nil {
+			t.Errorf("%d bytes were summed", n)
+		}
+	}
+}
+
+func TestRuleBytesHaveTheMapsSize(t *testing.T) {
+	if n := len(DeathRule{}.Bytes()); n != 120 {
+		t.Errorf("rule of %d bytes", n)
+	}
+	if d := cmp.Diff([]byte{1, 0, 0, 0, 2, 0, 0, 0}, DeathConfig{Rules: 1, Sample: 2}.Bytes()); d != "" {
+		t.Error(d)
+	}
+}
