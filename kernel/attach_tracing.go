@@ -13,7 +13,7 @@ import (
 )
 
 // trampoline is what these kinds need of the kernel.
-const trampoline = "needs a kernel with BTF, CONFIG_FTRACE's direct calls (CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS) and the JIT"
+const trampoline = "needs a kernel with BTF, the JIT and CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS; LSM programs CONFIG_BPF_LSM and bpf among the lsm= of its command line too"
 
 // attachTracing attaches fentry, fexit, fmod_ret and BTF tracepoint programs to
 // what they were loaded for (Linux 5.5; cookies 6.0).

@@ -47,6 +47,16 @@ func (s capabilities) has(c capability) bool {
 	return (c == capBPF || c == capPerfmon) && s&(1<<capSysAdmin) != 0
 }
 
+// hasAll says whether all of list are there.
+func (s capabilities) hasAll(list []capability) bool {
+	for _, c := range list {
+		if !s.has(c) {
+			return false
+		}
+	}
+	return true
+}
+
 // effectiveCapabilities are those of the calling thread; none if unreadable.
 func effectiveCapabilities() capabilities {
 	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}

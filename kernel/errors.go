@@ -30,7 +30,13 @@ type permissionError struct {
 }
 
 func (e *permissionError) Error() string {
-	return e.what + ": " + e.err.Error() + ": " + e.remedy
+	// The number says it all; what wraps it guesses at reasons.
+	var errno syscall.Errno
+	why := e.err.Error()
+	if errors.As(e.err, &errno) {
+		why = errno.Error()
+	}
+	return e.what + ": " + why + ": " + e.remedy
 }
 
 func (e *permissionError) Unwrap() error        { return e.err }

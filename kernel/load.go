@@ -234,6 +234,9 @@ func (l *loading) loadError(err error) error {
 	}
 	switch {
 	case isPermission(err):
+		if p != nil && needsTrampoline(p) && effectiveCapabilities().hasAll(needs) {
+			return notSupported(what, "this kernel offers no place for "+p.Type.String()+" programs", trampoline, err)
+		}
 		return permission(what, err, needs...)
 	case isUnsupported(err):
 		return notSupported(what, err.Error(), "", nil)
@@ -259,6 +262,13 @@ func (l *loading) failedProgram(err error) *ebpf.ProgramSpec {
 		return nil
 	}
 	return l.spec.Programs[found]
+}
+
+// needsTrampoline: programs that the kernel must patch itself for. One without
+// that ability refuses them with EPERM, whoever asks.
+func needsTrampoline(p *ebpf.ProgramSpec) bool {
+	return p.Type == ebpf.Extension || p.Type == ebpf.LSM || p.Type == ebpf.Tracing &&
+		p.AttachType != ebpf.AttachTraceRawTp && p.AttachType != ebpf.AttachTraceIter
 }
 
 // programCapabilities are the rights that loading a program of type t takes
