@@ -34,16 +34,24 @@ type loadAttr struct {
 // says of it.
 func ask(t *testing.T, a loadAttr, id abi.HelperID, license string) string {
 	t.Helper()
-	code := []byte{0x85, 0, 0, 0, byte(id), 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0}
+	return load(t, a, []byte{0x85, 0, 0, 0, byte(id), 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0}, license)
+}
+
+// load loads a program and returns the error and the verifier's log, or "".
+func load(t *testing.T, a loadAttr, code []byte, license string) string {
+	t.Helper()
 	text := append([]byte(license), 0)
 	log := make([]byte, 8192)
-	a.count = 2
+	a.count = uint32(len(code) / 8)
 	a.insns = uint64(uintptr(unsafe.Pointer(&code[0])))
 	a.license = uint64(uintptr(unsafe.Pointer(&text[0])))
 	a.logLevel, a.logSize = 1, uint32(len(log))
 	a.log = uint64(uintptr(unsafe.Pointer(&log[0])))
 	const progLoad = 5
 	fd, _, errno := unix.Syscall(unix.SYS_BPF, progLoad, uintptr(unsafe.Pointer(&a)), unsafe.Sizeof(a))
+	for errno == unix.EAGAIN { // a signal came while the verifier was at work
+		fd, _, errno = unix.Syscall(unix.SYS_BPF, progLoad, uintptr(unsafe.Pointer(&a)), unsafe.Sizeof(a))
+	}
 	runtime.KeepAlive(code)
 	runtime.KeepAlive(text)
 	runtime.KeepAlive(log)
@@ -119,12 +127,9 @@ var optional = map[abi.HelperID]bool{
 	abi.FnLwtSeg6Action: true, abi.FnLwtSeg6AdjustSrh: true, abi.FnTcpCheckSyncookie: true, abi.FnTcpGenSyncookie: true,
 }
 
-// The running kernel must offer its program types the helpers that the tables
-// say, under the licence they say.
-func TestKernelOffersTheHelpers(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root to ask the verifier")
-	}
+// needLinux618 skips on kernels that the tables are not of.
+func needLinux618(t *testing.T) {
+	t.Helper()
 	var uts unix.Utsname
 	if err := unix.Uname(&uts); err != nil {
 		t.Fatal(err)
@@ -132,6 +137,15 @@ func TestKernelOffersTheHelpers(t *testing.T) {
 	if release := unix.ByteSliceToString(uts.Release[:]); !strings.HasPrefix(release, "6.18.") {
 		t.Skipf("needs Linux 6.18, whose tables these are; this is %s", release)
 	}
+}
+
+// The running kernel must offer its program types the helpers that the tables
+// say, under the licence they say.
+func TestKernelOffersTheHelpers(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to ask the verifier")
+	}
+	needLinux618(t)
 	for typ, attrs := range asked(t) {
 		for _, h := range abi.Helpers() {
 			if typ == abi.ProgKprobe && h.ID == abi.FnGetFuncIp {
