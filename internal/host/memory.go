@@ -58,8 +58,8 @@ type Ring struct {
 	// Size of the ring in bytes.
 	Size int
 	// Mirrored says that Data[Size:] is the same memory as Data[:Size]. Where
-	// the system cannot do that it is separate memory, and records must be
-	// placed so that they do not wrap.
+	// the system cannot do that it is separate memory: a record that starts
+	// before Size and ends behind it must be read from where it was written.
 	Mirrored bool
 }
 
@@ -82,10 +82,9 @@ func (r *Ring) Unmap() error {
 	if r == nil || r.Data == nil {
 		return nil
 	}
-	b := r.Data
-	r.Data = nil
-	if err := unmapRing(b); err != nil {
+	if err := unmapRing(r); err != nil {
 		return fmt.Errorf("unmap ring of %d bytes: %w", r.Size, err)
 	}
+	r.Data = nil
 	return nil
 }

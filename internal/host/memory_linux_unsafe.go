@@ -17,7 +17,12 @@ const noReserve = unix.MAP_NORESERVE
 func mapRing(size int) (*Ring, error) {
 	fd, err := unix.MemfdCreate("ring", unix.MFD_CLOEXEC)
 	if err != nil {
-		return nil, err
+		// A sandbox may forbid memory files: plain memory serves too.
+		b, err := mapMemory(2 * size)
+		if err != nil {
+			return nil, err
+		}
+		return &Ring{Data: b, Size: size}, nil
 	}
 	defer unix.Close(fd)
 	if err := unix.Ftruncate(fd, int64(size)); err != nil {
@@ -38,6 +43,9 @@ func mapRing(size int) (*Ring, error) {
 	return &Ring{Data: unsafe.Slice((*byte)(base), 2*size), Size: size, Mirrored: true}, nil
 }
 
-func unmapRing(b []byte) error {
-	return unix.MunmapPtr(unsafe.Pointer(unsafe.SliceData(b)), uintptr(len(b)))
+func unmapRing(r *Ring) error {
+	if !r.Mirrored {
+		return unmapMemory(r.Data)
+	}
+	return unix.MunmapPtr(unsafe.Pointer(unsafe.SliceData(r.Data)), uintptr(len(r.Data)))
 }

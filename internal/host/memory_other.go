@@ -12,4 +12,4 @@ func mapRing(size int) (*Ring, error) {
 	return &Ring{Data: b, Size: size}, nil
 }
 
-func unmapRing(b []byte) error { return unmapMemory(b) }
+func unmapRing(r *Ring) error { return unmapMemory(r.Data) }

@@ -51,10 +51,13 @@ func (c *common) progWritable() bool { return c.spec.Flags&abi.FlagRdonlyProg ==
 
 // lookupOK is what bpf(2) checks of a lookup before it asks the map type.
 func (c *common) lookupOK(key, value []byte, flags uint64) syscall.Errno {
+	if flags&^abi.FlagLock != 0 {
+		return syscall.EINVAL
+	}
 	if !c.readable() {
 		return syscall.EPERM
 	}
-	if flags&^abi.FlagLock != 0 || flags&abi.FlagLock != 0 && !c.spec.SpinLock {
+	if flags&abi.FlagLock != 0 && !c.spec.SpinLock {
 		return syscall.EINVAL
 	}
 	return c.lengthsOK(key, value)

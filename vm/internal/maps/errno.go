@@ -6,6 +6,9 @@ import "syscall"
 // does not have let through to callers. It has no name in user space.
 const notSupp = syscall.Errno(524)
 
+// eOverflow is EOVERFLOW, which Go does not name on every system.
+const eOverflow = syscall.Errno(75)
+
 // Return is what a helper returns to a program for e: 0, or the negative of
 // the error's number on Linux, whatever system this runs on.
 func Return(e syscall.Errno) uint64 { return -uint64(number(e)) }

@@ -13,11 +13,14 @@ type hashOfMaps struct{ *table }
 var _ ObjectMap = hashOfMaps{}
 
 func newHashOfMaps(s *Spec, env *Env) (Map, error) {
-	if err := checkInner(s); err != nil {
-		return nil, err
-	}
 	if s.ValueSize != 4 {
 		return nil, s.refuse(syscall.EINVAL, "the value size must be 4, not %d", s.ValueSize)
+	}
+	if err := checkHash(s); err != nil {
+		return nil, err
+	}
+	if err := checkInner(s); err != nil {
+		return nil, err
 	}
 	t, err := newTable(s, env)
 	if err != nil {

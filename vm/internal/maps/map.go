@@ -146,6 +146,17 @@ type ProgArray interface {
 	At(index uint32) Object
 }
 
+// TargetMap is a devmap, devmap_hash or cpumap: what a packet can be redirected
+// to. A value is struct bpf_devmap_val or struct bpf_cpumap_val, the latter
+// half of which may name a program that runs on redirected packets.
+type TargetMap interface {
+	Map
+	// SetTarget is UserUpdate with such a program; prog may be nil.
+	SetTarget(key, value []byte, prog Object, flags uint64) syscall.Errno
+	// Program is the program of the entry at key, or nil.
+	Program(key Pointer) Object
+}
+
 // Stream is a queue, stack or bloom filter: maps without keys.
 type Stream interface {
 	Map

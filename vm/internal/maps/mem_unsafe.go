@@ -26,7 +26,6 @@ func read64(p Pointer) uint64           { return *(*uint64)(p) }
 func write32(p Pointer, v uint32)       { *(*uint32)(p) = v }
 func load32(p Pointer) uint32           { return atomic.LoadUint32((*uint32)(p)) }
 func store32(p Pointer, v uint32)       { atomic.StoreUint32((*uint32)(p), v) }
-func swap32(p Pointer, v uint32)        { atomic.SwapUint32((*uint32)(p), v) }
 func or64(p Pointer, v uint64)          { atomic.OrUint64((*uint64)(p), v) }
 func load64(p Pointer) uint64           { return atomic.LoadUint64((*uint64)(p)) }
 func store64(p Pointer, v uint64)       { atomic.StoreUint64((*uint64)(p), v) }
@@ -75,3 +74,16 @@ func bigEndianTail(p Pointer, n uintptr) uint64 {
 
 // putHandle writes a handle as programs find it in an element.
 func putHandle(b *[8]byte, h uintptr) { binary.NativeEndian.PutUint64(b[:], uint64(h)) }
+
+// packTarget is a struct bpf_devmap_val or bpf_cpumap_val: the target, then
+// the ID of its program.
+func packTarget(target uint32, prog Object) uint64 {
+	var b [8]byte
+	binary.NativeEndian.PutUint32(b[:], target)
+	if prog != nil {
+		binary.NativeEndian.PutUint32(b[4:], prog.ID())
+	}
+	return binary.NativeEndian.Uint64(b[:])
+}
+
+func putEntry(b *[8]byte, v uint64) { binary.NativeEndian.PutUint64(b[:], v) }

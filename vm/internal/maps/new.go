@@ -83,6 +83,14 @@ func constructor(t abi.MapType) func(*Spec, *Env) (Map, error) {
 		return newObjectArray
 	case abi.MapHashOfMaps:
 		return newHashOfMaps
+	case abi.MapDevMap, abi.MapCPUMap:
+		return newTargets
+	case abi.MapDevMapHash:
+		return newDeviceHash
+	case abi.MapRingBuf:
+		return newRing
+	case abi.MapPerfEventArray:
+		return newPerfArray
 	}
 	return nil
 }
@@ -93,8 +101,6 @@ const (
 	kmallocMax = 4 << 20
 	// percpuMax is PCPU_MIN_UNIT_SIZE: the largest value of one CPU.
 	percpuMax = 32 << 10
-	// maxStack is MAX_BPF_STACK.
-	maxStack = 512
 )
 
 const accessFlags = abi.FlagRdonly | abi.FlagWronly | abi.FlagRdonlyProg | abi.FlagWronlyProg
@@ -103,6 +109,9 @@ const flagWronlyProg = abi.FlagWronlyProg
 
 // checkCommon is what bpf(2) checks before it asks the map type.
 func checkCommon(s *Spec) error {
+	if s.Flags&(abi.FlagRdonly|abi.FlagWronly) == abi.FlagRdonly|abi.FlagWronly {
+		return s.refuse(syscall.EINVAL, "BPF_F_RDONLY and BPF_F_WRONLY exclude each other")
+	}
 	if s.Type != abi.MapBloomFilter && s.Type != abi.MapArena && s.Extra != 0 {
 		return s.refuse(syscall.EINVAL, "map_extra is %#x but this type takes none", s.Extra)
 	}

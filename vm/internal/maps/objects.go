@@ -50,16 +50,16 @@ func checkInner(s *Spec) error {
 }
 
 func newObjectArray(s *Spec, env *Env) (Map, error) {
-	if s.Type == abi.MapArrayOfMaps {
-		if err := checkInner(s); err != nil {
-			return nil, err
-		}
-	}
 	if err := checkObjects(s); err != nil {
 		return nil, err
 	}
 	if err := checkArray(s); err != nil {
 		return nil, err
+	}
+	if s.Type == abi.MapArrayOfMaps {
+		if err := checkInner(s); err != nil {
+			return nil, err
+		}
 	}
 	m := &objectArray{common: newCommon(s, env), charge: int64(s.MaxEntries) * 8}
 	// The slots hold Go pointers and lie in Go's heap; they are bounded too.
@@ -224,11 +224,11 @@ func (m *objectArray) LookupBatch(pos *BatchPos, keys, values []byte, del bool, 
 	return m.lookupBatch(pos, keys, values, flags, m.NextKey, m.get)
 }
 
-func (m *objectArray) DeleteBatch(keys []byte) (int, syscall.Errno) {
+func (m *objectArray) UpdateBatch(keys, values []byte, flags uint64) (int, syscall.Errno) {
 	if m.spec.Type == abi.MapProgArray {
-		return m.common.DeleteBatch(keys)
+		return m.common.UpdateBatch(keys, values, flags)
 	}
-	return m.deleteBatch(keys, func(key []byte) syscall.Errno { return m.remove(pointerTo(key)) })
+	return m.updateBatch(keys, values, flags, m.UserUpdate)
 }
 
 func (m *objectArray) Close() {

@@ -68,15 +68,24 @@ func (m *stream) Push(value Pointer, flags uint64) syscall.Errno {
 	return 0
 }
 
-func (m *stream) Pop(value Pointer) syscall.Errno  { return m.take(value, true) }
-func (m *stream) Peek(value Pointer) syscall.Errno { return m.take(value, false) }
+func (m *stream) Pop(value Pointer) syscall.Errno  { return m.takeOrZero(value, true) }
+func (m *stream) Peek(value Pointer) syscall.Errno { return m.takeOrZero(value, false) }
 
-func (m *stream) take(value Pointer, remove bool) syscall.Errno {
+// takeOrZero leaves programs with zeroes when there is nothing. The user side's
+// memory is left as it was.
+func (m *stream) takeOrZero(value Pointer, remove bool) syscall.Errno {
 	out := bytesAt(value, uintptr(m.spec.ValueSize))
+	e := m.take(out, remove)
+	if e != 0 {
+		clear(out)
+	}
+	return e
+}
+
+func (m *stream) take(out []byte, remove bool) syscall.Errno {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.head == m.tail {
-		clear(out)
 		return syscall.ENOENT
 	}
 	n := m.tail
@@ -97,14 +106,14 @@ func (m *stream) UserLookup(key, value []byte, flags uint64) syscall.Errno {
 	if e := m.lookupOK(key, value, flags); e != 0 {
 		return e
 	}
-	return m.Peek(pointerTo(value))
+	return m.take(value, false)
 }
 
 func (m *stream) UserLookupAndDelete(key, value []byte, flags uint64) syscall.Errno {
 	if e := m.lookupDeleteOK(key, value, flags); e != 0 {
 		return e
 	}
-	return m.Pop(pointerTo(value))
+	return m.take(value, true)
 }
 
 func (m *stream) UserUpdate(key, value []byte, flags uint64) syscall.Errno {
