@@ -159,7 +159,9 @@ type FaultError struct {
 	Instruction int
 	Assembly    string
 	Source      SourceLine
-	// Address and Size of the access in bytes; Write tells its direction.
+	// Address and Size of the access in bytes; Write tells its direction. Size
+	// is 0 for what is no access: a run that does not end, a call that nests too
+	// deeply, code that CO-RE poisoned.
 	Address uint64
 	Size    int
 	Write   bool
@@ -173,8 +175,11 @@ func (e *FaultError) Error() string {
 	if e.Write {
 		verb = "write"
 	}
-	s := fmt.Sprintf("program %s: instruction %d (%s): %d-byte %s at %#x: %s",
-		e.Program, e.Instruction, e.Assembly, e.Size, verb, e.Address, e.Reason)
+	s := fmt.Sprintf("program %s: instruction %d (%s): ", e.Program, e.Instruction, e.Assembly)
+	if e.Size > 0 {
+		s += fmt.Sprintf("%d-byte %s at %#x: ", e.Size, verb, e.Address)
+	}
+	s += e.Reason
 	if src := e.Source.String(); src != "" {
 		s += " at " + src
 	}
