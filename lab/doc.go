@@ -41,8 +41,11 @@
 // Packets are what a wire would carry: unless Config.Offload says otherwise,
 // segmentation and checksum offloads are off, so no program or capture meets
 // a frame larger than the MTU, and checksums are complete once a frame has
-// left its first device. Native XDP, and redirects and XDP_TX through any
-// device, work from the start.
+// left its first device. Native XDP attaches and detaches without losing a
+// packet, and redirects into any device arrive. XDP_TX in the kernel world
+// wants an XDP program at the other end of the link too, if only one that
+// passes everything: without, Linux (6.18) leaves the frames lying in the
+// receiver's ring.
 //
 // # Addresses
 //

@@ -12,6 +12,8 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/icmp"
 	"gvisor.dev/gvisor/pkg/waiter"
+
+	"github.com/skepdev/skep/engine"
 )
 
 // embeddedICMP is a raw ICMP socket.
@@ -38,6 +40,7 @@ func (s *embeddedStack) icmp(v6 bool) (icmpConn, error) {
 		return nil, stackError(err)
 	}
 	c.ep = ep
+	ep.SocketOptions().SetReceiveBufferSize(1<<20, true)
 	return c, nil
 }
 
@@ -95,6 +98,13 @@ func (c *embeddedICMP) write(b []byte, to netip.Addr) error {
 // writeLarge sends an echo request in fragments, which raw endpoints refuse,
 // through an endpoint bound to its identifier.
 func (c *embeddedICMP) writeLarge(b []byte, to *tcpip.FullAddress) error {
+	if c.v6 {
+		return &engine.NotSupportedError{
+			Feature: "ping in fragments over IPv6",
+			Reason:  "the in-process stack gives raw sockets the fragments of a reply, not the whole",
+			Remedy:  "a payload that fits the MTU, or a lab in the kernel world",
+		}
+	}
 	var wq waiter.Queue
 	ep, err := c.stack.stack.NewEndpoint(c.transport, c.network, &wq)
 	if err != nil {

@@ -101,9 +101,10 @@ func (k *kernelWire) raise(end int, offload bool) error {
 
 // offloads sets a device up for programs. Receive offload (GRO) makes veth
 // poll like a network card: native XDP attaches without a pause and frames
-// that programs transmit or redirect into the pair arrive, without an XDP
-// program at the other end (Linux 5.13). Unless offloads are wanted, nothing
-// is merged, segmented late or left without its checksum.
+// that programs redirect into the pair arrive without an XDP program there
+// (Linux 5.13; frames of XDP_TX wait until something else wakes the receiver).
+// Unless offloads are wanted, nothing is merged, segmented late or left
+// without its checksum.
 func (s *kernelStack) offloads(link netlink.Link, offload bool) error {
 	name := link.Attrs().Name
 	if err := ethtool(s.ctl, name, unix.ETHTOOL_SGRO, 1); err != nil {

@@ -39,7 +39,8 @@ var ErrUnreachable = errors.New("destination unreachable")
 // Ping sends one ICMP echo request (ICMPv6 for an IPv6 address) and waits for
 // its reply. No reply in time is os.ErrDeadlineExceeded; an ICMP error about
 // the request is [ErrUnreachable]. Pings may run at the same time, also with
-// the same sequence number: each has an identifier of its own.
+// the same sequence number: each has an identifier of its own. Requests larger
+// than the MTU travel in fragments; in the embedded world over IPv4 only.
 func (h *Host) Ping(ctx context.Context, to netip.Addr, opts PingOptions) (PingReply, error) {
 	to = to.Unmap()
 	if !to.IsValid() {

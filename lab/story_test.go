@@ -311,7 +311,12 @@ func TestMTU(t *testing.T) {
 		}{
 			{near.Addr4(), 9000 - 28}, {near.Addr6(), 9000 - 48}, {near.Addr4(), 20000}, {near.Addr6(), 20000}, {y.Addr4(), 1400 - 28}, {y.Addr6(), 1400 - 48},
 		} {
-			if _, err := x.Ping(patient(t), c.to, lab.PingOptions{Payload: make([]byte, c.payload)}); err != nil {
+			_, err := x.Ping(patient(t), c.to, lab.PingOptions{Payload: make([]byte, c.payload)})
+			if l.World() == lab.Embedded && c.payload > 9000 && c.to.Is6() {
+				if !errors.Is(err, engine.ErrNotSupported) {
+					t.Errorf("payload %d: error %v, want not supported", c.payload, err)
+				}
+			} else if err != nil {
 				t.Errorf("payload %d: %v", c.payload, err)
 			}
 		}
@@ -325,7 +330,7 @@ func TestMTU(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			data := make([]byte, 50000)
+			data := make([]byte, 20000)
 			go func() { _, _ = c.Write(data) }()
 			_ = c.SetReadDeadline(time.Now().Add(15 * time.Second))
 			if _, err := io.ReadFull(c, data); err != nil {
