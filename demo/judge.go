@@ -76,8 +76,6 @@ type allowed struct{ pass, drop bool }
 
 func (a allowed) inFlight() bool { return a.pass && a.drop }
 
-func (a allowed) has(v Verdict) bool { return v == Pass && a.pass || v == Drop && a.drop }
-
 func only(v Verdict) allowed { return allowed{pass: v == Pass, drop: v == Drop} }
 
 // between says which verdicts a ping sent at that moment could meet that met

@@ -6,6 +6,8 @@ import (
 	"os"
 	"time"
 
+	"golang.org/x/term"
+
 	"github.com/skepdev/skep/bpf"
 	"github.com/skepdev/skep/engine"
 	"github.com/skepdev/skep/lab"
@@ -85,6 +87,9 @@ func (o *Options) complete() error {
 	if o.Engine == nil {
 		o.Engine = o.Lab.Engine()
 	}
+	if o.Engine == nil {
+		return fmt.Errorf("run demo: the lab has no engine")
+	}
 	if o.Why == "" {
 		o.Why = o.Lab.Why()
 	}
@@ -101,6 +106,9 @@ func (o *Options) complete() error {
 		o.Out = io.Discard
 	}
 	if o.Script == nil {
+		if !o.live() || !isTerminal(o.In) {
+			o.Script = Endless()
+		}
 		return nil
 	}
 	at := time.Duration(0)
@@ -115,3 +123,11 @@ func (o *Options) complete() error {
 	}
 	return nil
 }
+
+// live says whether Out takes the picture that changes.
+func (o *Options) live() bool {
+	f, ok := o.Out.(*os.File)
+	return ok && !o.Plain && isTerminal(f)
+}
+
+func isTerminal(f *os.File) bool { return f != nil && term.IsTerminal(int(f.Fd())) }
