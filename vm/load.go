@@ -100,7 +100,10 @@ func (p *Program) claimArray(mp *Map) error {
 		return nil
 	}
 	mp.refs.Add(-1) // taken by the caller just before; never the last one
-	return fmt.Errorf("load program %s: program array %s is for %s programs", p.spec.Name, mp.spec.Name, mp.owner.typ)
+	return &LoadError{
+		Program: p.spec.Name, Instruction: -1, Err: ErrInvalid,
+		Reason: fmt.Sprintf("program array %s is for %s programs, and this is one of %s", mp.spec.Name, mp.owner.typ, p.spec.Type),
+	}
 }
 
 func (p *Program) compile(spec *ProgramSpec) error {

@@ -1,0 +1,130 @@
+package vm
+
+import (
+	"testing"
+
+	"github.com/skepdev/skep/abi"
+	"github.com/skepdev/skep/isa"
+)
+
+// xdpCounter parses Ethernet, IPv4 and UDP and counts the packet by protocol in
+// an array.
+const xdpCounter = `
+	r6 = *(u32 *)(r1 +0)
+	r7 = *(u32 *)(r1 +4)
+	r2 = r6
+	r2 += 14
+	if r2 > r7 goto pass
+	r3 = *(u8 *)(r6 +12)
+	r4 = *(u8 *)(r6 +13)
+	r4 <<= 8
+	r4 |= r3
+	if r4 != 8 goto pass
+	r2 = r6
+	r2 += 34
+	if r2 > r7 goto pass
+	r3 = *(u8 *)(r6 +23)
+	*(u32 *)(r10 -4) = r3
+	r2 = r6
+	r2 += 42
+	if r2 > r7 goto pass
+	r5 = *(u16 *)(r6 +36)
+	r5 = be16 r5
+	r2 = r10
+	r2 += -4
+	r1 = map[idx:0]
+	call helper#1
+	if r0 == 0 goto pass
+	r1 = *(u64 *)(r0 +0)
+	r1 += 1
+	*(u64 *)(r0 +0) = r1
+pass:
+	r0 = 2
+	exit
+`
+
+const arithmetic = `
+	r0 = 1
+	r1 = 0
+loop:
+	r2 = r1
+	r2 *= 3
+	r0 += r2
+	r0 ^= r1
+	r3 = r0
+	r3 >>= 7
+	r0 += r3
+	r1 += 1
+	if r1 < 1000 goto loop
+	exit
+`
+
+func counterProgram(t testing.TB) (*Machine, *Program, *Packet) {
+	m := newMachine(t, Config{CPUs: 2})
+	counts := newMap(t, m, MapSpec{Name: "counts", Type: abi.MapArray, KeySize: 4, ValueSize: 8, MaxEntries: 256})
+	p := load(t, m, abi.ProgXDP, assemble(t, xdpCounter), counts)
+	pk, err := m.NewPacket(frame())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pk.Release)
+	return m, p, pk
+}
+
+func TestPacketRunDoesNotAllocate(t *testing.T) {
+	m, p, pk := counterProgram(t)
+	skb := load(t, m, abi.ProgSchedCLS, assemble(t, "r2 = *(u32 *)(r1 +76)\nr0 = *(u32 *)(r1 +0)\n*(u32 *)(r1 +8) = r0\nr0 = 0\nexit"))
+	meta := SKBMeta{}
+	for name, run := range map[string]func() error{
+		"xdp":   func() error { _, err := p.RunXDP(pk, &XDPMeta{}); return err },
+		"tc":    func() error { _, err := skb.RunSKB(pk, &meta); return err },
+		"empty": func() error { return nil },
+	} {
+		if n := testing.AllocsPerRun(100, func() {
+			if err := run(); err != nil {
+				t.Fatal(err)
+			}
+		}); n != 0 {
+			t.Errorf("%s: %v allocations a run, want none", name, n)
+		}
+	}
+}
+
+func BenchmarkXDPCounter(b *testing.B) {
+	_, p, pk := counterProgram(b)
+	for b.Loop() {
+		if _, err := p.RunXDP(pk, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkArithmetic(b *testing.B) {
+	m := newMachine(b, Config{CPUs: 1})
+	p := load(b, m, abi.ProgXDP, assemble(b, arithmetic))
+	pk, err := m.NewPacket(frame())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer pk.Release()
+	for b.Loop() {
+		if _, err := p.RunXDP(pk, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkNoop(b *testing.B) {
+	m := newMachine(b, Config{CPUs: 1})
+	p := load(b, m, abi.ProgXDP, []isa.Instruction{{Op: isa.MovK, Imm: 2}, {Op: isa.Exit}})
+	pk, err := m.NewPacket(frame())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer pk.Release()
+	for b.Loop() {
+		if _, err := p.RunXDP(pk, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
