@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"syscall"
 
+	"github.com/skepdev/skep/abi"
 	vmmaps "github.com/skepdev/skep/vm/internal/maps"
 )
 
@@ -49,7 +50,7 @@ func (mp *Map) SetProgram(key []byte, p *Program, flags uint64) error {
 func (mp *Map) setObject(key []byte, o vmmaps.Object, flags uint64, what string) error {
 	return mp.with(func(m vmmaps.Map) syscall.Errno {
 		om, ok := m.(vmmaps.ObjectMap)
-		_, isProg := m.(vmmaps.ProgArray)
+		isProg := mp.spec.Type == abi.MapProgArray
 		if !ok || isProg != (what == "programs") {
 			return syscall.EINVAL
 		}

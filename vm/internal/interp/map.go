@@ -47,7 +47,9 @@ func NewMap(m maps.Map, id uint32) *Map {
 		writable: s.Flags&abi.FlagRdonlyProg == 0,
 	}
 	w.Objects, _ = m.(maps.ObjectMap)
-	w.Progs, _ = m.(maps.ProgArray)
+	if w.Type == abi.MapProgArray { // a map of maps looks the same
+		w.Progs, _ = m.(maps.ProgArray)
+	}
 	w.Stream, _ = m.(maps.Stream)
 	w.Ring, _ = m.(maps.RingBuffer)
 	w.Perf, _ = m.(maps.PerfArray)
