@@ -167,8 +167,8 @@ func (m *Map) Freeze() error {
 	return nil
 }
 
-// Memory returns the values of an array made with BPF_F_MMAPABLE. Writing to
-// that of a frozen map changes what programs see.
+// Memory returns the values of an array made with BPF_F_MMAPABLE that is not
+// frozen.
 func (m *Map) Memory() ([]byte, error) {
 	if err := m.open("memory of"); err != nil {
 		return nil, err
@@ -176,7 +176,7 @@ func (m *Map) Memory() ([]byte, error) {
 	defer m.mu.RUnlock()
 	mem := m.core.vm.Memory()
 	if mem == nil {
-		return nil, notSupported("memory of map "+m.core.info.Name, "only arrays made with BPF_F_MMAPABLE can be mapped", "")
+		return nil, notSupported("memory of map "+m.core.info.Name, "only arrays made with BPF_F_MMAPABLE and not frozen can be mapped", "")
 	}
 	return mem, nil
 }
