@@ -68,6 +68,9 @@ func (b *Buffer) Reset(data []byte) syscall.Errno {
 	b.hard, b.limit, b.hidden = headroom-XDPHeadroom, len(b.mem), false
 	b.data = headroom
 	b.meta = b.data
+	// Programs may move into the room in front: what an earlier packet left
+	// there is not theirs to see.
+	clear(b.mem[b.hard:b.data])
 	b.end = b.data + copy(b.mem[b.data:], data)
 	b.tail = b.end
 	return 0
