@@ -187,3 +187,25 @@ func TestCompareErrors(t *testing.T) {
 		}
 	})
 }
+
+// TestCompareEngines runs the example on the kernel's and on the embedded
+// engine: they must agree on everything.
+func TestCompareEngines(t *testing.T) {
+	k, e := kernelEngine(t), embeddedEngine(t)
+	vars := map[string]string{"blocked_port": "23"}
+	fill := map[string]any{"blocked": map[string]any{"192.0.2.0/24": 2}}
+	for _, program := range []string{"ports_xdp", "ports_tc"} {
+		c, err := replay.Compare(t.Context(), side(t, k, vars, fill), side(t, e, vars, fill), replay.CompareOptions{
+			Options: replay.Options{Program: program, Context: true}, Open: openTraffic, Every: 1,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Difference != nil {
+			t.Errorf("%s: %+v", program, c.Difference)
+		}
+		if len(c.Compared) != 6 {
+			t.Errorf("%s: compared %v, want 6 maps", program, c.Compared)
+		}
+	}
+}

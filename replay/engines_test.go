@@ -7,6 +7,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 
+	"github.com/skepdev/skep/embedded"
 	"github.com/skepdev/skep/engine"
 	"github.com/skepdev/skep/kernel"
 	"github.com/skepdev/skep/object"
@@ -31,8 +32,20 @@ func kernelEngine(t *testing.T) engine.Engine {
 	return eng
 }
 
+// embeddedEngine returns an engine in this process.
+func embeddedEngine(t *testing.T) engine.Engine {
+	t.Helper()
+	eng, err := embedded.New(embedded.Config{CPUs: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { eng.Close() })
+	return eng
+}
+
 // onEngines runs a test on every engine there is.
 func onEngines(t *testing.T, test func(t *testing.T, eng engine.Engine)) {
+	t.Run("embedded", func(t *testing.T) { test(t, embeddedEngine(t)) })
 	t.Run("kernel", func(t *testing.T) { test(t, kernelEngine(t)) })
 }
 
