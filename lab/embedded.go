@@ -2,44 +2,26 @@ package lab
 
 import (
 	"errors"
-	"net"
 	"os/exec"
 	"slices"
 	"sync"
 
+	"github.com/skepdev/skep/embedded"
 	"github.com/skepdev/skep/engine"
 )
 
 // embeddedWorld builds a lab in this process.
 type embeddedWorld struct {
-	eng       engine.Engine
+	eng       *embedded.Engine
 	ownEngine bool
-	newDevice func(deviceConfig) (engineDevice, error)
 	queueLen  int
 
 	mu      sync.Mutex
 	stacks  []*embeddedStack
 	devices []*device
 	index   int
-}
-
-// engineDevice is a device of the embedded engine: the hooks around a wire.
-type engineDevice interface {
-	// Receive takes a frame from the wire: XDP, tc ingress, then Deliver.
-	Receive(frame []byte)
-	// Transmit takes a frame from above: tc egress, then Send.
-	Transmit(frame []byte)
-	Close() error
-}
-
-// deviceConfig is what the engine needs to know of a device. Frames are
-// borrowed during the call.
-type deviceConfig struct {
-	Name, NetNS  string
-	Index, MTU   int
-	HardwareAddr net.HardwareAddr
-	Send         func(frame []byte)
-	Deliver      func(frame []byte)
+	// byIndex finds devices without a lock for programs that ask about routes.
+	byIndex sync.Map // int to *device
 }
 
 func (w *embeddedWorld) engine() engine.Engine { return w.eng }
@@ -70,6 +52,7 @@ func (w *embeddedWorld) connect(a, b plug) (wire, error) {
 	}
 	for end, d := range k.ends {
 		d.peer, d.end = k.ends[1-end], end
+		d.hooks.SetPeer(d.peer.hooks)
 	}
 	for end, p := range []plug{a, b} {
 		if err := k.ends[end].open(p); err != nil {
@@ -83,9 +66,9 @@ func (w *embeddedWorld) addDevice(p plug) (*device, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.index++
-	d := newDevice(p, w.queueLen)
+	d := newDevice(p, w.index, w.queueLen)
 	var err error
-	d.hooks, err = w.newDevice(deviceConfig{
+	d.hooks, err = w.eng.AddDevice(embedded.DeviceConfig{
 		Name: p.dev, NetNS: d.netns, Index: w.index, MTU: p.mtu, HardwareAddr: p.mac,
 		Send: d.send, Deliver: d.deliver,
 	})
@@ -93,6 +76,7 @@ func (w *embeddedWorld) addDevice(p plug) (*device, error) {
 		return nil, err
 	}
 	w.devices = append(w.devices, d)
+	w.byIndex.Store(d.index, d)
 	return d, nil
 }
 
@@ -138,6 +122,7 @@ func (k *embeddedWire) close() error {
 		w.mu.Lock()
 		w.devices = slices.DeleteFunc(w.devices, func(x *device) bool { return x == d })
 		w.mu.Unlock()
+		w.byIndex.Delete(d.index)
 		errs = append(errs, d.close())
 	}
 	return errors.Join(errs...)

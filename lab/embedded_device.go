@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/skepdev/skep/embedded"
 )
 
 // device is one end of a wire in the embedded world. Frames from above and
@@ -13,8 +15,10 @@ import (
 // hold their locks.
 type device struct {
 	name, netns string
-	mtu         int
-	hooks       engineDevice
+	index, mtu  int
+	mac         [6]byte
+	host        *embeddedStack // nil at a switch
+	hooks       *embedded.Device
 	queue       *queue
 	peer        *device
 	end         int
@@ -36,9 +40,13 @@ const (
 	fromWire
 )
 
-func newDevice(p plug, limit int) *device {
-	d := &device{name: p.dev, mtu: p.mtu, queue: newQueue(limit, false), done: make(chan struct{})}
+func newDevice(p plug, index, limit int) *device {
+	d := &device{
+		name: p.dev, index: index, mtu: p.mtu, mac: [6]byte(p.mac),
+		queue: newQueue(limit, false), done: make(chan struct{}),
+	}
 	if p.stack != nil {
+		d.host = p.stack.(*embeddedStack)
 		d.netns = p.stack.netns()
 	} else {
 		d.netns = p.sw.netns()
@@ -48,14 +56,13 @@ func newDevice(p plug, limit int) *device {
 
 // open connects the device to what is above it and starts it.
 func (d *device) open(p plug) error {
-	switch above := p.stack.(type) {
-	case *embeddedStack:
-		up, err := above.plug(p, d)
+	if d.host != nil {
+		up, err := d.host.plug(p, d)
 		if err != nil {
 			return err
 		}
 		d.up = up
-	default:
+	} else {
 		d.plugged = p.sw.(*embeddedSwitch)
 		d.up = func(frame []byte) { d.plugged.forward(d, frame) }
 		d.plugged.add(d)

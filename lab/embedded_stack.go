@@ -26,7 +26,7 @@ type embeddedStack struct {
 	name   string
 	router bool
 	stack  *stack.Stack
-	hops   atomic.Pointer[[]hop]
+	view   atomic.Pointer[view]
 
 	mu   sync.Mutex
 	nics map[string]*nic
@@ -37,8 +37,8 @@ type embeddedStack struct {
 
 // nic is a device of a stack.
 type nic struct {
-	id  tcpip.NICID
-	mtu int
+	id     tcpip.NICID
+	device *device // nil for lo
 	// borrowed are the addresses of other devices that this one answers for.
 	borrowed map[netip.Addr]bool
 }
@@ -90,7 +90,7 @@ func newEmbeddedStack(name string, router bool) (*embeddedStack, error) {
 			return nil, err
 		}
 	}
-	return s, s.setRoutes(nil)
+	return s, s.setRoutes(nil, nil)
 }
 
 func (s *embeddedStack) netns() string { return s.name }
@@ -100,7 +100,7 @@ func (s *embeddedStack) plug(p plug, d *device) (func(frame []byte), error) {
 	ep := newLinkEndpoint(p, s, d)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := &nic{id: tcpip.NICID(len(s.nics) + 1), mtu: p.mtu, borrowed: map[netip.Addr]bool{}}
+	n := &nic{id: tcpip.NICID(len(s.nics) + 1), device: d, borrowed: map[netip.Addr]bool{}}
 	if err := s.stack.CreateNICWithOptions(n.id, ep, stack.NICOptions{Name: p.dev}); err != nil {
 		return nil, fmt.Errorf("make device %s in %s: %w", p.dev, s.name, stackError(err))
 	}
@@ -162,7 +162,7 @@ func (s *embeddedStack) own(n *nic, p netip.Prefix, as stack.PrimaryEndpointBeha
 
 // setRoutes replaces the routing table, longest prefix first: the stack takes
 // the first line that matches.
-func (s *embeddedStack) setRoutes(routes []route) error {
+func (s *embeddedStack) setRoutes(routes []route, neighbours []neighbour) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var lines []tcpip.Route
@@ -183,7 +183,7 @@ func (s *embeddedStack) setRoutes(routes []route) error {
 			return err
 		}
 	}
-	hops := make([]hop, 0, len(routes))
+	v := &view{local: slices.Clone(s.addrs), near: map[nearKey][6]byte{}}
 	for _, r := range routes {
 		n := s.nics[r.dev]
 		if n == nil {
@@ -192,9 +192,15 @@ func (s *embeddedStack) setRoutes(routes []route) error {
 		if err := add(r.dst, r.via, n.id); err != nil {
 			return err
 		}
-		hops = append(hops, hop{r.dst, n.mtu})
+		v.hops = append(v.hops, hop{r.dst, r.via, n.device})
 	}
-	s.hops.Store(&hops)
+	for _, n := range neighbours {
+		if nic := s.nics[n.dev]; nic != nil {
+			v.near[nearKey{nic.device, n.addr}] = n.mac
+		}
+	}
+	v.sort()
+	s.view.Store(v)
 	slices.SortStableFunc(lines, func(a, b tcpip.Route) int {
 		return cmp.Compare(b.Destination.Prefix(), a.Destination.Prefix())
 	})

@@ -35,7 +35,7 @@ func (s *embeddedStack) completeTooBig4(p []byte) {
 		return
 	}
 	dst := netip.AddrFrom4([4]byte(m[8+16:]))
-	mtu := min(s.mtuTo(dst), 0xffff)
+	mtu := min(s.view.Load().mtuTo(dst), 0xffff)
 	binary.BigEndian.PutUint16(m[6:], uint16(mtu))
 	patchChecksum(m[2:], uint16(mtu))
 }
@@ -50,7 +50,7 @@ func (s *embeddedStack) completeTooBig6(p []byte) {
 		return
 	}
 	dst := netip.AddrFrom16([16]byte(m[8+24:]))
-	mtu := s.mtuTo(dst)
+	mtu := s.view.Load().mtuTo(dst)
 	binary.BigEndian.PutUint32(m[4:], uint32(mtu))
 	patchChecksum(m[2:], uint16(mtu>>16))
 	patchChecksum(m[2:], uint16(mtu))
@@ -62,24 +62,4 @@ func patchChecksum(sum []byte, v uint16) {
 	c := uint32(^binary.BigEndian.Uint16(sum)) + uint32(v)
 	c = c&0xffff + c>>16
 	binary.BigEndian.PutUint16(sum, ^uint16(c))
-}
-
-// hop is the part of a route that completeTooBig needs.
-type hop struct {
-	dst netip.Prefix
-	mtu int
-}
-
-// mtuTo is the MTU of the device through which dst is reached, or 0. It is
-// called while the stack holds locks, so it asks the lab's own table.
-func (s *embeddedStack) mtuTo(dst netip.Addr) int {
-	best, mtu := -1, 0
-	if hops := s.hops.Load(); hops != nil {
-		for _, h := range *hops {
-			if h.dst.Bits() > best && h.dst.Contains(dst) {
-				best, mtu = h.dst.Bits(), h.mtu
-			}
-		}
-	}
-	return mtu
 }

@@ -83,7 +83,9 @@ func (w *kernelWorld) close() error {
 	if spawner != nil {
 		errs = append(errs, spawner.close(spaces))
 	}
-	errs = append(errs, w.owner.close())
+	if w.owner != nil {
+		errs = append(errs, w.owner.close())
+	}
 	for _, s := range spaces {
 		errs = append(errs, s.close())
 	}
@@ -236,7 +238,7 @@ func (s *kernelStack) addAddr(dev string, p netip.Prefix) error {
 	return s.nl.AddrAdd(link, a)
 }
 
-func (s *kernelStack) setRoutes(routes []route) error {
+func (s *kernelStack) setRoutes(routes []route, _ []neighbour) error {
 	want := map[route]bool{}
 	have := map[netip.Prefix]bool{}
 	for _, r := range routes {

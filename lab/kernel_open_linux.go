@@ -41,7 +41,7 @@ func openKernel(cfg Config) (world, error) {
 // try builds a link from a router to a host with an XDP program on it, and
 // takes it down again.
 func (w *kernelWorld) try() error {
-	t := &kernelWorld{eng: w.eng, owner: &owner{}}
+	t := &kernelWorld{eng: w.eng}
 	err := t.tryLink()
 	return errors.Join(err, t.close())
 }

@@ -14,6 +14,13 @@ type route struct {
 	dev string
 }
 
+// neighbour is an address in reach of a device without a router.
+type neighbour struct {
+	dev  string
+	addr netip.Addr
+	mac  [6]byte
+}
+
 // domain is what one broadcast reaches: a link between two hosts, or switches
 // joined to each other with all that hangs on them.
 type domain struct {
@@ -176,6 +183,22 @@ func direct(t *table, h *Host, in map[*port]domain) {
 			}
 		}
 	}
+}
+
+// neighboursOf lists who is in reach of h.
+func neighboursOf(h *Host, in map[*port]domain) []neighbour {
+	var out []neighbour
+	for _, p := range h.ports {
+		for _, q := range in[p].ports {
+			if q.host == h {
+				continue
+			}
+			for _, a := range append(bare(q.addrs), q.linkLocal) {
+				out = append(out, neighbour{p.name, a, [6]byte(q.mac)})
+			}
+		}
+	}
+	return out
 }
 
 // offered is what can be reached at or directly behind host.

@@ -456,7 +456,7 @@ func (h *Host) addrs() []netip.Addr {
 func (l *Lab) reroute() error {
 	in := domains(l.hosts)
 	for _, h := range l.hosts {
-		if err := h.stack.setRoutes(routesOf(h, in)); err != nil {
+		if err := h.stack.setRoutes(routesOf(h, in), neighboursOf(h, in)); err != nil {
 			return fmt.Errorf("set routes of %s: %w", h.name, err)
 		}
 	}

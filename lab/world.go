@@ -41,8 +41,9 @@ type netStack interface {
 	netns() string
 	// addAddr gives the device an address. IPv6 addresses are ready at once.
 	addAddr(dev string, p netip.Prefix) error
-	// setRoutes replaces the routes of an earlier call.
-	setRoutes(routes []route) error
+	// setRoutes replaces the routes of an earlier call. The neighbours are
+	// known addresses of others; a stack finds them by itself too.
+	setRoutes(routes []route, neighbours []neighbour) error
 
 	dial(ctx context.Context, network string, to netip.AddrPort) (net.Conn, error)
 	listen(ctx context.Context, network string, at netip.AddrPort) (net.Listener, error)
