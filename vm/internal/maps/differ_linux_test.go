@@ -317,6 +317,7 @@ func TestLikeKernel(t *testing.T) {
 	for _, s := range specs() {
 		name := fmt.Sprintf("%s/key%d/value%d/max%d/flags%#x", s.Type, s.KeySize, s.ValueSize, s.MaxEntries, s.Flags)
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
+			t.Parallel() // closing a map of the kernel takes its time, but no work
 			env := testEnv(t)
 			env.Device = func(ifindex uint32) syscall.Errno {
 				if ifindex != 1 { // the loopback device is always there
