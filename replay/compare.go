@@ -148,7 +148,7 @@ func newHalf(ctx context.Context, side Side, opts Options) (*half, error) {
 	}
 	h.runner.wantCtx = h.runner.wantCtx || h.runner.kind.skb
 	info := prog.Info()
-	h.report = &Report{Engine: side.Engine.Name(), Program: info.Name, ProgramType: info.Type.String(), Verdicts: []Count{}}
+	h.report = &Report{Engine: side.Engine.Name(), Program: info.Name, ProgramType: programType(info), Verdicts: []Count{}}
 	return h, nil
 }
 

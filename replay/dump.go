@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
 
+	"github.com/skepdev/skep/abi"
 	"github.com/skepdev/skep/engine"
 	"github.com/skepdev/skep/internal/btfdump"
 )
@@ -76,11 +78,11 @@ func Opaque(t ebpf.MapType) string {
 	return ""
 }
 
-// DumpMap reads and decodes a map's entries. Values that the types cannot
-// explain are hex strings.
+// DumpMap reads and decodes a map's entries, sorted by key. Values that the
+// types cannot explain are hex strings.
 func DumpMap(m engine.Map, opts DumpOptions) (*MapDump, error) {
 	info := m.Info()
-	d := &MapDump{Name: info.Name, Type: info.Type.String(), MaxEntries: info.MaxEntries, Entries: []Entry{}}
+	d := &MapDump{Name: info.Name, Type: abi.MapType(info.Type).String(), MaxEntries: info.MaxEntries, Entries: []Entry{}}
 	if why := Opaque(info.Type); why != "" {
 		d.Note = why
 		return d, nil
@@ -107,6 +109,7 @@ func DumpMap(m engine.Map, opts DumpOptions) (*MapDump, error) {
 		return d, fmt.Errorf("dump map %s: %w", info.Name, err)
 	}
 	d.Note = dec.note
+	slices.SortStableFunc(d.Entries, func(a, b Entry) int { return order(a.Key, b.Key) })
 	return d, nil
 }
 

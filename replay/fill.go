@@ -9,6 +9,7 @@ import (
 
 	"github.com/cilium/ebpf"
 
+	"github.com/skepdev/skep/abi"
 	"github.com/skepdev/skep/engine"
 	"github.com/skepdev/skep/internal/btfdump"
 )
@@ -109,7 +110,7 @@ func isEntry(object map[string]any) bool {
 func (f *filler) put(key, value any, perCPU bool) error {
 	info := f.dec.info
 	if why := Opaque(info.Type); why != "" && !holdsObjects(info.Type) && info.Type != ebpf.Queue && info.Type != ebpf.Stack && info.Type != ebpf.BloomFilter {
-		return &engine.NotSupportedError{Feature: "filling maps of type " + info.Type.String(), Reason: why}
+		return &engine.NotSupportedError{Feature: "filling maps of type " + abi.MapType(info.Type).String(), Reason: why}
 	}
 	k := make([]byte, info.KeySize)
 	if err := f.encodeKey(k, key); err != nil {

@@ -113,7 +113,7 @@ func Run(ctx context.Context, eng engine.Engine, coll *engine.Collection, src So
 	if err != nil {
 		return report, fmt.Errorf("replay %s: %w", prog.Info().Name, err)
 	}
-	report.Program, report.ProgramType = prog.Info().Name, prog.Info().Type.String()
+	report.Program, report.ProgramType = prog.Info().Name, programType(prog.Info())
 	defer report.finish()
 
 	unpin := pinCPU()

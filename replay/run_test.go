@@ -63,7 +63,7 @@ func TestRun(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := &replay.Report{
-				Engine: eng.Name(), Program: program, ProgramType: coll.Programs[program].Info().Type.String(),
+				Engine: eng.Name(), Program: program, ProgramType: map[string]string{"ports_xdp": "xdp", "ports_tc": "sched_cls"}[program],
 				Packets: 4, Bytes: 304, OutPackets: 1, OutBytes: 62, Runs: 4, Cut: 1,
 				Verdicts: []replay.Count{
 					{Verdict: verdicts[0], Packets: 3, Bytes: 242},
@@ -200,7 +200,7 @@ func TestFillErrors(t *testing.T) {
 			{"services", []any{map[string]any{"key": map[string]any{}, "value": map[string]any{"packets": -1}}}, "value: packets: -1 does not fit"},
 			{"blocked", map[string]any{"10.0.0.0/33": 1}, `"10.0.0.0/33" is no prefix`},
 			{"blocked", map[string]any{"fd00::/8": 1}, "fd00::/8 has 128 bits, the key 32"},
-			{"drops", []any{1}, "filling maps of type RingBuf: not supported"},
+			{"drops", []any{1}, "filling maps of type ringbuf: not supported"},
 			{"totals", []any{1, 2}, "entry 0: value: want an object"},
 			{".rodata", []any{map[string]any{"blocked_port": 1}}, ""},
 		}

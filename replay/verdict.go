@@ -64,11 +64,14 @@ func kindOf(info engine.ProgramInfo) (kind, error) {
 		return kind{name: table(netfilterVerdicts(), "NF"), layer: parsed}, nil
 	}
 	return kind{}, &engine.NotSupportedError{
-		Feature: fmt.Sprintf("replaying packets through %s programs", info.Type),
+		Feature: fmt.Sprintf("replaying packets through %s programs", programType(info)),
 		Reason:  "they do not decide about packets, or cannot be run without attaching",
 		Remedy:  "xdp, tc, socket_filter, cgroup_skb, lwt, flow_dissector and netfilter programs can be replayed",
 	}
 }
+
+// programType is the type's name in lower case, as Linux writes it.
+func programType(info engine.ProgramInfo) string { return abi.ProgramType(info.Type).String() }
 
 // Replayable says whether programs of type t can be run on packets.
 func Replayable(t ebpf.ProgramType) bool {
