@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"io"
 	"sync"
-	"time"
+
+	"github.com/skepdev/skep/internal/capture"
 )
 
 // Capture writes the frames of a link to a pcapng stream.
@@ -15,18 +16,11 @@ type Capture struct {
 	stop func() (uint64, error)
 
 	mu      sync.Mutex
-	out     frameWriter
+	out     *capture.Writer
 	err     error // of the writer
 	packets uint64
 	lost    uint64
 	closed  bool
-}
-
-// A frameWriter writes frames as a capture file.
-type frameWriter interface {
-	// write adds a frame of size bytes, of which data holds the first.
-	write(at time.Time, data []byte, size int, outbound bool) error
-	flush() error
 }
 
 // Capture starts to write the frames of link k to w as pcapng, from now until
@@ -38,21 +32,22 @@ type frameWriter interface {
 // In the kernel world frames that an XDP program sends (XDP_TX, redirect) do
 // not pass packet sockets and are missing.
 //
-// w is written from one goroutine at a time and is not closed. When a slow w
-// makes the queue overflow, frames are left out and counted
-// ([Capture.Lost]); traffic never waits.
+// w gets the file's header before Capture returns and then each frame in one
+// Write, from one goroutine at a time; it is not closed. When a slow w makes
+// the queue overflow, frames are left out and counted ([Capture.Lost]); traffic
+// never waits.
 func (l *Lab) Capture(k *Link, w io.Writer) (*Capture, error) {
 	if k == nil || k.lab != l {
 		return nil, errors.New("capture: the link is not of this lab")
 	}
-	out, err := newFrameWriter(w, k.Name())
+	if l.ctx.Err() != nil {
+		return nil, errClosed("capture", k.Name())
+	}
+	out, err := capture.NewWriter(w, capture.Pcapng, capture.Interface{Name: k.Name(), LinkType: capture.LinkEthernet})
 	if err != nil {
 		return nil, fmt.Errorf("capture %s: %w", k.Name(), err)
 	}
 	c := &Capture{lab: l, link: k, out: out}
-	if l.ctx.Err() != nil {
-		return nil, errClosed("capture", k.Name())
-	}
 	if c.stop, err = k.wire.tap(c.deliver); err != nil {
 		return nil, fmt.Errorf("capture %s: %w", k.Name(), l.cause(err))
 	}
@@ -69,7 +64,11 @@ func (c *Capture) deliver(f tapped) {
 		c.lost++
 		return
 	}
-	if c.err = c.out.write(f.at, f.data, f.size, f.from == 0); c.err == nil {
+	p := capture.Packet{Data: f.data, Time: f.at.UnixNano(), Length: f.size, Direction: capture.Inbound}
+	if f.from == 0 {
+		p.Direction = capture.Outbound
+	}
+	if c.err = c.out.Write(&p); c.err == nil {
 		c.packets++
 	}
 }
@@ -104,9 +103,6 @@ func (c *Capture) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.lost += lost
-	if c.err == nil {
-		c.err = c.out.flush()
-	}
 	if err = errors.Join(c.err, err); err != nil {
 		return fmt.Errorf("capture %s: %w", c.link.Name(), err)
 	}

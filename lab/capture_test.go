@@ -8,12 +8,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
 	"github.com/gopacket/gopacket/pcapgo"
 
 	"github.com/cilium/ebpf"
 	"github.com/skepdev/skep/engine"
+	"github.com/skepdev/skep/internal/capture"
 	"github.com/skepdev/skep/lab"
 )
 
@@ -124,6 +126,9 @@ func TestCapture(t *testing.T) {
 		if len(seen) != 2*pings {
 			t.Fatalf("%d of %d ICMP messages", len(seen), 2*pings)
 		}
+		if diff := cmp.Diff(directions(frames), readDirections(t, file.Bytes())); diff != "" {
+			t.Errorf("direction flags (-by address +flags):\n%s", diff)
+		}
 		for i, seq := range seen {
 			if int(seq) != i/2 {
 				t.Fatalf("message %d has sequence number %d", i, seq)
@@ -133,6 +138,40 @@ func TestCapture(t *testing.T) {
 			t.Errorf("%d frames in the file, %d counted", len(frames), c.Packets())
 		}
 	})
+}
+
+// directions says of each frame whether the endpoint sent it, by its source.
+func directions(frames []captured) []capture.Direction {
+	var out []capture.Direction
+	for _, f := range frames {
+		d := capture.Inbound
+		// Hardware addresses of end 0 end in 1.
+		if f.LinkLayer().LinkFlow().Src().Raw()[5] == 1 {
+			d = capture.Outbound
+		}
+		out = append(out, d)
+	}
+	return out
+}
+
+func readDirections(t testing.TB, file []byte) []capture.Direction {
+	t.Helper()
+	r, err := capture.NewReader(bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []capture.Direction
+	for {
+		var p capture.Packet
+		err := r.Next(&p)
+		if errors.Is(err, io.EOF) {
+			return out
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, p.Direction)
+	}
 }
 
 // A frame that XDP drops at the other end was on the wire: it is captured.
