@@ -9,17 +9,15 @@ import (
 
 // TestStory: the embedded engine tells the behaviour story that Linux told.
 func TestStory(t *testing.T) {
-	eng, err := embedded.New(embedded.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := eng.Close(); err != nil {
-			t.Error(err)
-		}
-		if n := eng.MemoryUsed(); n != 0 {
-			t.Errorf("%d bytes are still in use", n)
-		}
+	eng := newEngine(t, embedded.Config{})
+	enginetest.Run(t, eng, enginetest.Options{
+		Device: func(t *testing.T) enginetest.Device {
+			d := device(t, eng, embedded.DeviceConfig{Name: t.Name()})
+			return enginetest.Device{Target: d.Target(), Receive: func(frame []byte) error {
+				d.Receive(frame)
+				return nil
+			}}
+		},
+		PinDir: func(t *testing.T) string { return "/" + t.Name() },
 	})
-	enginetest.Run(t, eng, enginetest.Options{})
 }

@@ -200,6 +200,9 @@ func (e *encoder) resolveMap(ins *asm.Instruction, ref string) error {
 		if ins.Map() != nil {
 			return fmt.Errorf("refers to a live map of the kernel instead of one of the collection")
 		}
+		if ins.Src == asm.PseudoMapValue && int32(ins.Constant) == 0 {
+			return &Error{What: "refers to a kconfig variable that nobody resolved", Mend: "open the object with package object"}
+		}
 		return fmt.Errorf("refers to a map by file descriptor %d instead of by name", int32(ins.Constant))
 	}
 	if e.coll != nil {
