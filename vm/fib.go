@@ -26,11 +26,8 @@ const (
 )
 
 // fib translates between the helper's parameters and the network's question.
-// Without a network there is no device to ask for: -EINVAL, as in Linux.
+// Without a network there is no device to ask for.
 func (m *Machine) fib(p []byte, flags uint32, _ int) int64 {
-	if m.cfg.Network == nil {
-		return -int64(syscall.EINVAL)
-	}
 	ne := binary.NativeEndian
 	q := FIBQuery{
 		IfIndex: ne.Uint32(p[fibIfIndex:]), Flags: flags, Protocol: p[fibL4Proto],
@@ -46,6 +43,9 @@ func (m *Machine) fib(p []byte, flags uint32, _ int) int64 {
 		q.FlowInfo = binary.BigEndian.Uint32(p[fibTOS:])
 	default:
 		return -int64(syscall.EAFNOSUPPORT)
+	}
+	if m.cfg.Network == nil {
+		return -int64(syscall.ENODEV)
 	}
 	if flags&abi.FIBLookupTBID != 0 {
 		q.Table = ne.Uint32(p[fibVLAN:])

@@ -117,8 +117,8 @@ func (p *Program) compile(spec *ProgramSpec) error {
 	for _, f := range spec.Funcs {
 		s.Entries = append(s.Entries, f.Offset)
 	}
-	gpl := gplCompatible(spec.License)
-	s.Helper = func(id abi.HelperID) (interp.Helper, string) { return helpers.Find(spec.Type, id, gpl) }
+	traits := helpers.Traits{GPL: gplCompatible(spec.License), Sleepable: spec.Flags&abi.FlagSleepable != 0}
+	s.Helper = func(id abi.HelperID) (interp.Helper, string) { return helpers.Find(spec.Type, id, traits) }
 	s.Kfunc = func(imm int32) (interp.Helper, string) { return helpers.FindKfunc(spec.Type, spec.Kfuncs[imm], imm) }
 	ip, err := interp.Compile(s)
 	var ce *interp.Error

@@ -58,6 +58,9 @@ func (p *Program) RunSKB(pk *Packet, meta *SKBMeta) (Verdict, error) {
 	if e := c.skb.Begin(pk.b, (*packet.Meta)(meta), p.spec.Type); e != 0 {
 		return Verdict{}, fmt.Errorf("run program %s: packet of %d bytes: %w", p.spec.Name, pk.b.Len(), e)
 	}
+	if !meta.Ingress {
+		c.skb.MTU, _ = p.m.mtu(meta.IfIndex)
+	}
 	c.t.SetPacket(pk.b, &c.skb)
 	c.t.SKB = &c.skb
 	v, err := c.verdict(p)

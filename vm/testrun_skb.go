@@ -9,9 +9,12 @@ import (
 )
 
 // The fields of struct __sk_buff that a test run may set; all others must be 0.
-var skbSettable = [][2]int{{8, 12}, {32, 44}, {48, 68}, {80, 84}, {152, 168}, {176, 180}, {184, 192}}
+var skbSettable = [][2]int{{8, 12}, {32, 44}, {48, 68}, {152, 168}, {176, 180}, {184, 192}}
 
 const (
+	packetBroadcast = 1
+	packetMulticast = 2
+
 	maxGSOSegs    = 65535
 	maxWireLength = 65536
 )
@@ -31,13 +34,9 @@ func (p *Program) testSKB(in *TestInput) (TestResult, error) {
 	if err != nil {
 		return none, err
 	}
+	// Linux before 6.19 refuses what does not fit a page; later ones put the
+	// rest in fragments, as here.
 	linear := pageSize - packet.SKBHeadroom - packet.SharedInfo
-	if end := binary.NativeEndian.Uint32(ctx[80:]); end != 0 {
-		if int64(end) > int64(len(in.Data)) {
-			return none, p.refuse(syscall.EINVAL, "context field data_end %d; the packet has %d bytes", end, len(in.Data))
-		}
-		linear = min(linear, max(ethHeader, int(end)))
-	}
 	pk, err := p.testPacket(in.Data, min(linear, len(in.Data)))
 	if err != nil {
 		return none, err
@@ -57,7 +56,7 @@ func (p *Program) testSKB(in *TestInput) (TestResult, error) {
 	if err := p.testSocket(c); err != nil {
 		return none, err
 	}
-	if c.meta.WireLen == 0 {
+	if c.meta.WireLen == 0 && len(in.Context) > 0 {
 		c.meta.WireLen = uint32(pk.b.Len())
 	}
 	c.t.SetPacket(pk.b, &c.skb)
@@ -117,7 +116,12 @@ func (p *Program) testMeta(in *TestInput, ctx []byte, m *packet.Meta) error {
 	} else {
 		m.IfIndex = loopback
 	}
+	// The device of test runs has zeroes for its broadcast address too: all
+	// ones are just a group to it.
 	m.PktType = packet.PacketType(in.Data, [6]byte{})
+	if m.PktType == packetBroadcast {
+		m.PktType = packetMulticast
+	}
 	return nil
 }
 

@@ -126,7 +126,7 @@ func (p *Program) testXDP(in *TestInput) (TestResult, error) {
 	}
 	ne := binary.NativeEndian
 	linear, meta := len(in.Data), 0
-	rx := packet.XDP{}
+	rx := packet.XDP{IngressIfIndex: loopback}
 	if len(in.Context) > 0 {
 		data, end := ne.Uint32(ctx), ne.Uint32(ctx[4:])
 		switch {
@@ -147,7 +147,7 @@ func (p *Program) testXDP(in *TestInput) (TestResult, error) {
 	// Metadata is part of the headroom: what the packet loses in front it can
 	// be longer behind.
 	linear = min(linear, pageSize-(packet.XDPHeadroom-meta)-packet.SharedInfo)
-	if len(in.Data)-meta < ethHeader || linear < ethHeader {
+	if len(in.Data)-meta < ethHeader {
 		return none, p.refuse(syscall.EINVAL, "%d bytes of packet; an Ethernet header has %d", len(in.Data)-meta, ethHeader)
 	}
 	pk, err := p.testPacket(in.Data, linear)
@@ -184,7 +184,6 @@ func (p *Program) testXDP(in *TestInput) (TestResult, error) {
 // testDevice sets the device a test run names. Without a network the loopback
 // device is the only one, and it has one queue.
 func (p *Program) testDevice(x *packet.XDP, ifindex, queue uint32) error {
-	x.IngressIfIndex = loopback
 	if ifindex == 0 {
 		if queue != 0 {
 			return p.refuse(syscall.EINVAL, "context field rx_queue_index without ingress_ifindex")

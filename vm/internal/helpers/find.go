@@ -59,8 +59,8 @@ func PacketWritable(t abi.ProgramType) bool {
 }
 
 // Find returns the body of a helper for programs of type t, or why there is
-// none. gpl says that the program's licence is compatible with the GPL.
-func Find(t abi.ProgramType, id abi.HelperID, gpl bool) (interp.Helper, string) {
+// none.
+func Find(t abi.ProgramType, id abi.HelperID, have Traits) (interp.Helper, string) {
 	if id == abi.FnTailCall {
 		return nil, ""
 	}
@@ -69,10 +69,10 @@ func Find(t abi.ProgramType, id abi.HelperID, gpl bool) (interp.Helper, string) 
 	}
 	for _, f := range families[kindOf(t)] {
 		if h := f[id]; h != nil {
-			return h, refused(t, id, gpl)
+			return h, refused(t, id, have)
 		}
 	}
-	if why := refused(t, id, gpl); why != "" {
+	if why := refused(t, id, have); why != "" {
 		return nil, why
 	}
 	return nil, fmt.Sprintf("helper %s (id %d) is not available in the embedded engine for %s programs", id, uint32(id), t)

@@ -47,8 +47,8 @@ var skbReadTable = table{
 	// updated.
 	abi.FnCsumUpdate: onSKB(func(*interp.Thread, *packet.SKB) uint64 { return fail(errNotSupp) }),
 	// Packets come out of no tunnel.
-	abi.FnSkbGetTunnelKey: onSKB(skbGetTunnelKey),
-	abi.FnSkbGetTunnelOpt: onSKB(func(*interp.Thread, *packet.SKB) uint64 { return fail(syscall.ENOENT) }),
+	abi.FnSkbGetTunnelKey: onSKB(noTunnel(syscall.EINVAL)),
+	abi.FnSkbGetTunnelOpt: onSKB(noTunnel(syscall.ENOENT)),
 }
 
 // What changes packet and metadata, or sends it elsewhere.
@@ -132,13 +132,14 @@ func load(to, from []byte) uint64 {
 	return 0
 }
 
-func skbGetTunnelKey(t *interp.Thread, _ *packet.SKB) uint64 {
-	to := t.Write(t.R[2], uint64(uint32(t.R[3])))
-	if to == nil {
-		return 0
+// noTunnel zeroes what would describe the tunnel.
+func noTunnel(e syscall.Errno) func(*interp.Thread, *packet.SKB) uint64 {
+	return func(t *interp.Thread, _ *packet.SKB) uint64 {
+		if to := t.Write(t.R[2], uint64(uint32(t.R[3]))); to != nil {
+			clear(to)
+		}
+		return fail(e)
 	}
-	clear(to)
-	return fail(syscall.EINVAL)
 }
 
 func skbChangeType(t *interp.Thread, s *packet.SKB) uint64 {
@@ -163,12 +164,7 @@ func skbSetTstamp(t *interp.Thread, s *packet.SKB) uint64 {
 		return fail(syscall.EOPNOTSUPP)
 	}
 	at, kind := t.R[2], t.R[3]
-	switch {
-	case kind == abi.SKBClockMonotonic || kind == abi.SKBClockTAI:
-		if at == 0 {
-			return fail(syscall.EINVAL)
-		}
-	case kind != abi.SKBClockRealtime || at != 0:
+	if kind > abi.SKBClockTAI || at == 0 && kind != abi.SKBClockRealtime {
 		return fail(syscall.EINVAL)
 	}
 	s.TStamp, s.TStampType = at, uint8(kind)

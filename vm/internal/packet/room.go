@@ -12,12 +12,12 @@ const errNotSupp = syscall.Errno(524)
 // maxSKB is what a packet may grow to through bpf_skb_adjust_room.
 const maxSKB = 65535
 
-// ErrNotSupp is ENOTSUPP, the answer of helpers that do not know a protocol.
-const ErrNotSupp = errNotSupp
+// maxAlloc bounds growing where no device's MTU does (SKB_MAX_ALLOC).
+const maxAlloc = 16384 - SharedInfo
 
 func (s *SKB) maxLen() int {
-	if s.Ingress {
-		return 16384
+	if s.Ingress || s.MTU == 0 {
+		return maxAlloc
 	}
 	return min(s.MTU+ethHeader, MaxPacket)
 }

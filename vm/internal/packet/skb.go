@@ -32,7 +32,8 @@ type SKB struct {
 	// mac and net are the places of the headers relative to the data; mac is
 	// negative when the packet was pulled past its Ethernet header.
 	mac, net int
-	// MTU of the device, for the limits of growing.
+	// MTU of the device that sends the packet, which bounds growing; 0 if there
+	// is none.
 	MTU int
 
 	encapsulated         bool
@@ -58,7 +59,7 @@ func (s *SKB) Begin(b *Buffer, m *Meta, t abi.ProgramType) syscall.Errno {
 		return syscall.EINVAL
 	}
 	kind := kindOf(t)
-	*s = SKB{Buffer: b, Meta: m, kind: kind, net: ethHeader, MTU: 65536}
+	*s = SKB{Buffer: b, Meta: m, kind: kind, net: ethHeader}
 	b.hidden = kind == accSocket
 	if m.Protocol == 0 {
 		m.Protocol = Network(b.etherType())

@@ -26,6 +26,9 @@ func (s *SKB) Load(off, size uint64) (uint64, bool) {
 	if !f.narrow || size > uint64(f.size) {
 		return 0, false
 	}
+	if f.loads != 0 && size >= uint64(f.loads) {
+		return f.get(s), true
+	}
 	in := off - uint64(f.off)
 	if isBig {
 		in = uint64(f.size) - size - in
