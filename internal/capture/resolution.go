@@ -51,10 +51,11 @@ func (r *resolution) nanoseconds(units uint64) int64 {
 	if ns > math.MaxInt64 {
 		return math.MaxInt64
 	}
-	if r.offset > math.MaxInt64/1e9 || r.offset < math.MinInt64/1e9 {
+	const second = 1_000_000_000
+	if r.offset > math.MaxInt64/second || r.offset < math.MinInt64/second {
 		return math.MaxInt64
 	}
-	sum := int64(ns) + r.offset*1e9
+	sum := int64(ns) + r.offset*second
 	if r.offset > 0 && sum < int64(ns) {
 		return math.MaxInt64
 	}
