@@ -12,6 +12,8 @@ type Packet struct {
 	Time time.Time
 	// Interface is the number of the capture's interface, from 0.
 	Interface int
+	// Err says why the packet cannot be run, if it cannot.
+	Err error
 }
 
 // A Source gives packets in order.

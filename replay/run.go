@@ -150,8 +150,12 @@ func Run(ctx context.Context, eng engine.Engine, coll *engine.Collection, src So
 
 // fatal tells errors of the program or the engine from those of one packet.
 func fatal(err error) bool {
-	return !errors.Is(err, errShort) && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.E2BIG)
+	var u unfit
+	return !errors.As(err, &u) && !errors.Is(err, errShort) && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.E2BIG)
 }
+
+// unfit is the error of a packet that came with one.
+type unfit struct{ error }
 
 var errShort = errors.New("shorter than an Ethernet header (14 bytes)")
 
@@ -185,7 +189,11 @@ func newRunner(prog engine.Program, opts Options) (*runner, error) {
 func (r *runner) run(number int, p *Packet) *Outcome {
 	r.outcome = Outcome{Number: number, In: p}
 	o := &r.outcome
-	if len(p.Data) < minFrame {
+	switch {
+	case p.Err != nil:
+		o.Err = unfit{p.Err}
+		return o
+	case len(p.Data) < minFrame:
 		o.Err = errShort
 		return o
 	}
