@@ -123,16 +123,6 @@ func insideNetNS(t testing.TB, id uint64) []string {
 	return out
 }
 
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if ok() {
-			return
-		}
-	}
-	t.Errorf("not within 10 s: %s", what)
-}
-
 // However a process with a lab ends, nothing of the lab stays: at once, or, of
 // a killed one, after the next lab has started.
 func TestLeavesNothing(t *testing.T) {

@@ -107,3 +107,13 @@ func mustPing(t testing.TB, from, to *lab.Host) {
 		}
 	}
 }
+
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if ok() {
+			return
+		}
+	}
+	t.Errorf("not within 10 s: %s", what)
+}
