@@ -17,7 +17,7 @@ import (
 // must give the same value, except where the value is an address or the
 // kernel's own.
 func TestContextAccessAgainstKernel(t *testing.T) {
-	needKernel(t)
+	needKernel618(t)
 	kinds := []struct {
 		typ  abi.ProgramType
 		size int

@@ -3,6 +3,7 @@ package vm
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"strings"
@@ -34,6 +35,22 @@ func needKernel(t testing.TB) {
 		t.Skipf("the kernel does not load programs here: %v", err)
 	}
 	p.Close()
+}
+
+// needKernel618 is needKernel for tests of details that older kernels answer
+// differently.
+func needKernel618(t testing.TB) {
+	t.Helper()
+	needKernel(t)
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		t.Fatal(err)
+	}
+	var major, minor int
+	release := unix.ByteSliceToString(u.Release[:])
+	if _, err := fmt.Sscanf(release, "%d.%d", &major, &minor); err != nil || major*1000+minor < 6018 {
+		t.Skipf("needs Linux 6.18; this is %s", release)
+	}
 }
 
 // progLoadAttr is the beginning of union bpf_attr for BPF_PROG_LOAD.

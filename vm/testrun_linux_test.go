@@ -138,7 +138,7 @@ var showing = map[abi.ProgramType]string{
 }
 
 func TestTestRunInputAgainstKernel(t *testing.T) {
-	needKernel(t)
+	needKernel618(t)
 	m := newMachine(t, Config{CPUs: 1})
 	long := make([]byte, 66000)
 	copy(long, frame())
@@ -190,7 +190,7 @@ func TestTestRunInputAgainstKernel(t *testing.T) {
 }
 
 func TestXDPMetadataAgainstKernel(t *testing.T) {
-	needKernel(t)
+	needKernel618(t)
 	m := newMachine(t, Config{CPUs: 1})
 	b := newBoth(t, m, abi.ProgXDP, showing[abi.ProgXDP])
 	data := make([]byte, 9000)
@@ -211,4 +211,3 @@ func TestXDPMetadataAgainstKernel(t *testing.T) {
 	eat := newBoth(t, m, abi.ProgXDP, "r6 = r1\nr2 = 1\ncall helper#44\nr0 = *(u32 *)(r6 +4)\nr1 = *(u32 *)(r6 +0)\nr0 -= r1\nexit")
 	eat.compare(t, "not restored", frame(), nil, 7)
 }
-

@@ -65,8 +65,10 @@ func (t *Thread) Inner(handle uintptr) uint64 {
 
 // Value remembers the value of m at addr as the latest one, and returns addr.
 func (t *Thread) Value(m *Map, addr uintptr) uint64 {
-	t.val, t.wval = span{}, span{}
-	if addr != 0 {
+	t.val, t.wval, t.missed = span{}, span{}, nil
+	if addr == 0 {
+		t.missed = m
+	} else {
 		s := span{uint64(addr), uint64(m.ValueSize)}
 		if m.readable {
 			t.val = s

@@ -658,6 +658,7 @@ func (t *Thread) exec(pc int) bool {
 		continue
 	exit:
 		if t.depth == depth {
+			t.pc = pc - 1
 			return true
 		}
 		pc = t.leave()

@@ -50,10 +50,7 @@ func (t *Thread) fault(addr, size uint64, write bool, reason string) {
 func (t *Thread) explain(addr, size uint64, write bool) string {
 	switch {
 	case addr < 4096:
-		if addr == 0 {
-			return "null pointer"
-		}
-		return fmt.Sprintf("null pointer plus %d", addr)
+		return t.explainNull(addr)
 	case addr&tagMask == mapTag:
 		return "a reference to a map is not memory"
 	case addr&tagMask == funcTag:
@@ -87,6 +84,17 @@ func (t *Thread) explain(addr, size uint64, write bool) string {
 		}
 	}
 	return "the address belongs to nothing this run may touch"
+}
+
+func (t *Thread) explainNull(addr uint64) string {
+	s := "null pointer"
+	if addr != 0 {
+		s = fmt.Sprintf("null pointer plus %d", addr)
+	}
+	if t.missed != nil {
+		s += "; the latest lookup in map " + t.missed.Name + " found nothing"
+	}
+	return s
 }
 
 func near(addr, at, n uint64) bool { return addr-at < n+64 || at-addr <= 64 }
@@ -127,7 +135,7 @@ func (t *Thread) explainMap(m *Map, addr, size uint64, write bool) string {
 		return "map " + m.Name + " is write-only for programs"
 	}
 	if ok, why := m.Check(uintptr(addr), int(size), write); !ok {
-		return why
+		return "map " + m.Name + ": " + why
 	}
 	return "value of map " + m.Name
 }

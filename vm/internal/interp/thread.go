@@ -61,6 +61,7 @@ type Thread struct {
 	// Rand is the state of bpf_get_prandom_u32.
 	Rand uint64
 
+	missed   *Map   // the map of the latest lookup, if that found nothing
 	inner    []*Map // inner maps met in this run
 	extra    []region
 	lock     uint64 // address of the bpf_spin_lock held, or 0
@@ -110,7 +111,7 @@ func NewThread(cpu int, env *Env, mem []byte) *Thread {
 func (t *Thread) Run(p *Program) (uint64, error) {
 	t.prog, t.depth, t.tails, t.mayGotos, t.pc, t.borrowed = p, 0, 0, 0, 0, 0
 	t.budget = t.Env.MaxInstructions
-	t.stop = nil
+	t.stop, t.missed = nil, nil
 	t.val, t.wval = span{}, span{}
 	t.R[1] = t.ctxBase
 	t.R[10] = t.stackBase + frameStride
