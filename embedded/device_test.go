@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -398,36 +399,36 @@ func TestUpdateUnderTraffic(t *testing.T) {
 				pass, target = 0, engine.TCX{Device: d.Target()}
 			}
 			l := attach(t, eng, program(t, eng, verdict(typ, pass)), target)
-			const frames = 2000
-			done := make(chan struct{})
+			var stop atomic.Bool
+			var received atomic.Int64
+			sent := make(chan int)
 			go func() {
-				defer close(done)
-				for i := range frames {
-					d.Receive(frame(byte(i)))
+				n := 0
+				for ; !stop.Load(); n++ {
+					d.Receive(frame(byte(n)))
+					received.Add(1)
 				}
+				sent <- n
 			}()
 			swaps := 0
-			for {
-				select {
-				case <-done:
-					if _, up := d.take(); len(up) != frames {
-						t.Errorf("%d of %d frames got through %d swaps: %+v", len(up), frames, swaps, d.Stats())
-					}
-					return
-				default:
-				}
+			for deadline := time.Now().Add(10 * time.Second); (swaps < 300 || received.Load() < 2000) && time.Now().Before(deadline); swaps++ {
 				coll, err := eng.Load(t.Context(), &ebpf.CollectionSpec{Programs: map[string]*ebpf.ProgramSpec{"main": verdict(typ, pass)}}, nil)
 				if err != nil {
-					t.Fatal(err)
+					t.Error(err)
+					break
 				}
 				if err := l.Update(coll.Programs["main"]); err != nil {
-					t.Fatal(err)
+					t.Error(err)
 				}
 				// The link alone keeps it from here on.
 				if err := coll.Close(); err != nil {
-					t.Fatal(err)
+					t.Error(err)
 				}
-				swaps++
+			}
+			stop.Store(true)
+			frames := <-sent
+			if _, up := d.take(); len(up) != frames || frames < 2000 || swaps < 300 {
+				t.Errorf("%d of %d frames got through %d swaps: %+v", len(up), frames, swaps, d.Stats())
 			}
 		})
 	}

@@ -51,8 +51,9 @@ func (l *loading) makeProgram(name string, spec *ebpf.ProgramSpec) (*programCore
 	if err != nil {
 		return nil, err
 	}
+	tag, weak := tag(code.Instructions), newWeakFuncs(code)
 	for _, k := range code.Ksyms {
-		if !k.Weak {
+		if !k.Weak && !weak.calls(k.Name) {
 			return nil, notSupported("load program "+name, "it refers to the kernel's symbol "+k.Name, askKernel)
 		}
 	}
@@ -63,13 +64,13 @@ func (l *loading) makeProgram(name string, spec *ebpf.ProgramSpec) (*programCore
 	if err := l.e.acquire("load program " + name); err != nil {
 		return nil, err
 	}
-	p, err := l.e.machine.Load(ps)
+	p, err := weak.load(l.e.machine, ps)
 	if err != nil {
 		return nil, errors.Join(loadError(name, err), l.e.release())
 	}
 	return &programCore{e: l.e, vm: p, info: engine.ProgramInfo{
 		Name: spec.Name, Type: spec.Type, AttachType: spec.AttachType, ID: p.ID(),
-		Tag: tag(code.Instructions), Instructions: len(code.Instructions),
+		Tag: tag, Instructions: len(code.Instructions),
 	}}, nil
 }
 

@@ -17,10 +17,16 @@ int addresses(struct __sk_buff *skb)
 }
 
 SEC("tc")
-int kfuncs(struct __sk_buff *skb)
+int weak_kfunc(struct __sk_buff *skb)
 {
 	if (bpf_of_no_kernel)
-		return bpf_of_no_kernel(1);
+		return bpf_of_no_kernel(skb->len);
+	return 1;
+}
+
+SEC("tc")
+int strong_kfunc(struct __sk_buff *skb)
+{
 	return bpf_cast_to_kern_ctx(skb) != NULL;
 }
 
