@@ -93,8 +93,13 @@ func attachKprobeMulti(p *Program, t engine.KprobeMulti) (engine.Link, error) {
 			p.info.Name, some(t.Symbols), errors.Join(engine.ErrNotExist, err))
 	}
 	if err != nil {
-		if isInvalid(err) && !kernelVersion().atLeast(5, 18) {
+		switch {
+		case isInvalid(err) && !kernelVersion().atLeast(5, 18):
 			err = notSupported("attach kprobe_multi", "this kernel has no links to many functions", "Linux 5.18 with CONFIG_FPROBE", err)
+		case isUnsupported(err):
+			err = notSupported("attach kprobe_multi", "this kernel was built without", "CONFIG_FPROBE (make test-vm runs such kernels)", err)
+		case isInvalid(err) && t.Session && !kernelVersion().atLeast(6, 10):
+			err = notSupported("kprobe session", "this kernel has none", "Linux 6.10 brought them", err)
 		}
 		return nil, attachError(p, t, err, "the program must be loaded with the attach type kprobe.multi or kprobe.session", capPerfmon, capBPF)
 	}

@@ -87,7 +87,8 @@ func TestNetfilter(t *testing.T) {
 	const accept, localOut, ipv4 = 1, 3, 2
 	coll, err := e.Load(t.Context(), counterSpec(ebpf.Netfilter, ebpf.AttachNetfilter, "", 1, accept), nil)
 	if err != nil {
-		t.Skipf("needs Linux 6.4 with CONFIG_NETFILTER_BPF_LINK: %v", err)
+		skipRefused(t, err)
+		t.Fatal(err)
 	}
 	t.Cleanup(func() { coll.Close() })
 	c := &counter{coll: coll, prog: coll.Programs["count"], hits: coll.Maps["hits"], slot: 1}
@@ -334,9 +335,10 @@ func TestSockMap(t *testing.T) {
 
 func TestStructOps(t *testing.T) {
 	e := newEngine(t)
-	coll, err := e.Load(t.Context(), fixture(t, "congestion.bpf.o"), nil)
+	coll, err := e.Load(t.Context(), object(t, congestionObject), nil)
 	if err != nil {
-		t.Skipf("needs struct_ops with links (Linux 6.4): %v", err)
+		skipRefused(t, err)
+		t.Fatal(err)
 	}
 	t.Cleanup(func() { coll.Close() })
 	m, err := coll.Map("skep_cc")
@@ -374,7 +376,8 @@ func TestLircRefusal(t *testing.T) {
 	e := newEngine(t)
 	coll, err := e.Load(t.Context(), counterSpec(ebpf.LircMode2, 0, "", 1, 0), nil)
 	if err != nil {
-		t.Skipf("needs CONFIG_BPF_LIRC_MODE2: %v", err)
+		skipRefused(t, err)
+		t.Fatal(err)
 	}
 	defer coll.Close()
 	if _, err := e.Attach(coll.Programs["count"], engine.Lirc{Path: "/dev/null"}); err == nil {

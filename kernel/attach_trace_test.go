@@ -24,10 +24,8 @@ func tryCounter(t *testing.T, e *Engine, typ ebpf.ProgramType, at ebpf.AttachTyp
 	t.Helper()
 	coll, err := e.Load(t.Context(), counterSpec(typ, at, attachTo, 1, verdict), nil)
 	if err != nil {
-		if errors.Is(err, engine.ErrRejected) {
-			t.Fatalf("load: %+v", err)
-		}
-		t.Skipf("this kernel refuses it; make test-vm runs it on others: %v", err)
+		skipRefused(t, err)
+		t.Fatalf("load: %+v", err)
 	}
 	t.Cleanup(func() { coll.Close() })
 	return &counter{coll: coll, prog: coll.Programs["count"], hits: coll.Maps["hits"], slot: 1}
@@ -173,7 +171,8 @@ func wantCookie(t *testing.T, e *Engine, spec *ebpf.CollectionSpec, target engin
 	t.Helper()
 	coll, err := e.Load(t.Context(), spec, nil)
 	if err != nil {
-		t.Skipf("this kernel refuses it; make test-vm runs it on others: %v", err)
+		skipRefused(t, err)
+		t.Fatalf("load: %+v", err)
 	}
 	defer coll.Close()
 	l, err := e.Attach(coll.Programs["count"], target)
@@ -299,10 +298,8 @@ func refuses(t *testing.T, e *Engine, typ ebpf.ProgramType, at ebpf.AttachType, 
 	t.Helper()
 	coll, err := e.Load(t.Context(), hookSpec(typ, at, attachTo, os.Getpid(), -int32(unix.EPERM)), nil)
 	if err != nil {
-		if errors.Is(err, engine.ErrRejected) {
-			t.Fatalf("load: %+v", err)
-		}
-		t.Skipf("this kernel refuses it; make test-vm runs it on others: %v", err)
+		skipRefused(t, err)
+		t.Fatalf("load: %+v", err)
 	}
 	defer coll.Close()
 	l, err := e.Attach(coll.Programs["count"], target)
@@ -358,14 +355,12 @@ func TestLSMCgroup(t *testing.T) {
 
 func TestFreplace(t *testing.T) {
 	e := newEngine(t)
-	victim := load(t, e, fixture(t, "freplace.bpf.o"), nil).Programs["guarded"]
-	spec := fixture(t, "extension.bpf.o")
+	victim := load(t, e, object(t, freplaceObject), nil).Programs["guarded"]
+	spec := object(t, extensionObject)
 	coll, err := e.Load(t.Context(), spec, &engine.LoadOptions{AttachTo: map[string]engine.Program{"drop": victim}})
 	if err != nil {
-		if errors.Is(err, engine.ErrRejected) {
-			t.Fatalf("load: %+v", err)
-		}
-		t.Skipf("this kernel refuses it; make test-vm runs it on others: %v", err)
+		skipRefused(t, err)
+		t.Fatalf("load: %+v", err)
 	}
 	t.Cleanup(func() { coll.Close() })
 	verdict := func() uint32 {

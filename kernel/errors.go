@@ -31,12 +31,7 @@ type permissionError struct {
 
 func (e *permissionError) Error() string {
 	// The number says it all; what wraps it guesses at reasons.
-	var errno syscall.Errno
-	why := e.err.Error()
-	if errors.As(e.err, &errno) {
-		why = errno.Error()
-	}
-	return e.what + ": " + why + ": " + e.remedy
+	return e.what + ": " + bare(e.err).Error() + ": " + e.remedy
 }
 
 func (e *permissionError) Unwrap() error        { return e.err }
@@ -70,6 +65,15 @@ func isPermission(err error) bool {
 func isUnsupported(err error) bool {
 	return errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, errnoNotSupp) ||
 		errors.Is(err, unix.ENOSYS) || errors.Is(err, ebpf.ErrNotSupported)
+}
+
+// bare is the error number in err, without the guesses that wrap it, or err.
+func bare(err error) error {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno
+	}
+	return err
 }
 
 // notSupported makes the error for something this kernel lacks.

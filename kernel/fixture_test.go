@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -146,4 +147,14 @@ func cannotUpdate(t *testing.T, l engine.Link, p engine.Program) {
 	if err := l.Update(p); !errors.Is(err, engine.ErrNotSupported) {
 		t.Errorf("update: %v, want ErrNotSupported", err)
 	}
+}
+
+// object reads an embedded object.
+func object(t *testing.T, b []byte) *ebpf.CollectionSpec {
+	t.Helper()
+	spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return spec
 }

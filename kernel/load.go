@@ -87,11 +87,21 @@ func (l *loading) load() (*engine.Collection, error) {
 
 	l.e.loadMu.Lock()
 	ciliumOpts.Cache = l.e.types
-	coll, err := ebpf.NewCollectionWithOptions(l.spec, ciliumOpts)
+	spec, lsm := takeLSMCgroup(l.spec)
+	coll, err := ebpf.NewCollectionWithOptions(spec, ciliumOpts)
 	l.e.loadMu.Unlock()
 	if err != nil {
 		l.undoPins()
 		return nil, l.loadError(err)
+	}
+	for name, p := range lsm {
+		prog, err := loadLSMCgroup(p, coll.Maps, l.opts.KernelTypes, l.opts.VerifierLog)
+		if err != nil {
+			coll.Close()
+			l.undoPins()
+			return nil, l.loadError(err)
+		}
+		coll.Programs[name] = prog
 	}
 	out, err := l.wrap(coll)
 	if err != nil {
@@ -222,6 +232,11 @@ func (l *loading) wrap(coll *ebpf.Collection) (_ *engine.Collection, err error) 
 // loadError words what loading came to: a rejection, a missing right, a missing
 // feature.
 func (l *loading) loadError(err error) error {
+	var done *engine.VerifierError
+	var absent *engine.NotSupportedError
+	if errors.As(err, &done) || errors.As(err, &absent) {
+		return err
+	}
 	var rejected *ebpf.VerifierError
 	p := l.failedProgram(err)
 	if errors.As(err, &rejected) && p != nil && len(rejected.Log) > 0 {
@@ -235,7 +250,7 @@ func (l *loading) loadError(err error) error {
 	switch {
 	case isPermission(err):
 		if p != nil && needsTrampoline(p) && effectiveCapabilities().hasAll(needs) {
-			return notSupported(what, "this kernel offers no place for "+p.Type.String()+" programs", trampoline, err)
+			return notSupported(what, "this kernel offers no place for "+p.Type.String()+" programs", trampoline, bare(err))
 		}
 		return permission(what, err, needs...)
 	case isUnsupported(err):

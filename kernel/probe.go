@@ -21,7 +21,9 @@ func (p *probes) forget() {
 	p.known = nil
 }
 
-// Supports tries f once and remembers the answer.
+// Supports tries f and remembers the answer. What it tries on (a network
+// namespace with a pair of devices, a cgroup, a socket, a file in memory) is of
+// its own making and gone when it returns.
 func (e *Engine) Supports(ctx context.Context, f engine.Feature) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -31,7 +33,10 @@ func (e *Engine) Supports(ctx context.Context, f engine.Feature) error {
 	if err, ok := e.probes.known[f]; ok {
 		return err
 	}
-	err := e.probe(f)
+	err := e.probe(ctx, f)
+	if cerr := ctx.Err(); cerr != nil {
+		return cerr
+	}
 	if e.probes.known == nil {
 		e.probes.known = map[engine.Feature]error{}
 	}
@@ -39,7 +44,17 @@ func (e *Engine) Supports(ctx context.Context, f engine.Feature) error {
 	return err
 }
 
-// probe tries one feature. Exactly one field of a feature is set.
-func (e *Engine) probe(f engine.Feature) error {
-	return notSupported(f.String(), "this engine has no probe for it", "", nil)
+// probe tries one feature.
+func (e *Engine) probe(ctx context.Context, f engine.Feature) error {
+	switch {
+	case f.Helper != 0:
+		return e.probeHelper(ctx, f)
+	case f.Program != 0:
+		return e.probeProgram(ctx, f.Program)
+	case f.Map != 0:
+		return e.probeMap(f.Map)
+	case f.Attach != "":
+		return e.probeAttach(ctx, f.Attach)
+	}
+	return e.probeOther(ctx, f)
 }

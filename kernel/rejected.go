@@ -40,6 +40,12 @@ func verifierError(p *ebpf.ProgramSpec, err *ebpf.VerifierError) *engine.Verifie
 	return out
 }
 
+// verifierErrorOf is verifierError for a log that did not come through the
+// loader.
+func verifierErrorOf(p *ebpf.ProgramSpec, err error, log string) *engine.VerifierError {
+	return verifierError(p, &ebpf.VerifierError{Cause: err, Log: strings.Split(strings.TrimSpace(log), "\n")})
+}
+
 // completeFromSpec fills in assembly and source line from the spec.
 func completeFromSpec(p *ebpf.ProgramSpec, out *engine.VerifierError) {
 	var line *btf.Line

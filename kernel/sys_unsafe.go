@@ -16,6 +16,7 @@ const (
 	cmdMapUpdate          = 2
 	cmdMapDelete          = 3
 	cmdMapNextKey         = 4
+	cmdProgLoad           = 5
 	cmdObjPin             = 6
 	cmdObjGet             = 7
 	cmdProgAttach         = 8
@@ -91,6 +92,23 @@ type progAttachAttr struct {
 	flags      uint32
 	replace    uint32
 	_          [3]uint32 // what to stand beside, and the revision that is expected
+}
+
+// progLoadAttr is BPF_PROG_LOAD's part of union bpf_attr up to line_info_cnt and
+// the attach target.
+type progLoadAttr struct {
+	progType, count      uint32
+	insns, license       pointer
+	logLevel, logSize    uint32
+	log                  pointer
+	_, flags             uint32 // the kernel's version, asked for until 5.0
+	name                 [objNameLen]byte
+	_, attachType        uint32 // a device's index
+	btfFD, funcSize      uint32
+	funcs                pointer
+	funcCount, lineSize  uint32
+	lines                pointer
+	lineCount, attachBTF uint32
 }
 
 type testRunAttr struct {
