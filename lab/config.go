@@ -49,7 +49,8 @@ type Config struct {
 	World World
 	// Engine, if not nil, is an open engine to use: a *kernel.Engine or an
 	// *embedded.Engine, matching World. The lab does not close it. If nil the
-	// lab opens its own and closes it.
+	// lab opens its own and closes it. Only the lab's own embedded engine
+	// answers bpf_fib_lookup and bpf_redirect_neigh from the lab's routes.
 	Engine engine.Engine
 	// Name appears in names of visible namespaces; empty means "lab".
 	Name string

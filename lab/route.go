@@ -75,16 +75,17 @@ func domains(hosts []*Host) map[*port]domain {
 	return out
 }
 
-// table is a routing table being made; a more general line with the same next
-// hop makes a line superfluous.
+// table is a routing table being made. A more general line makes another
+// superfluous if it has the same next hop, or reaches the destination directly
+// on the same device.
 type table struct{ lines []route }
 
 func (t *table) add(r route) {
 	r.dst = r.dst.Masked()
 	for _, have := range t.lines {
 		same := have.dst == r.dst
-		covered := have.dst.Bits() <= r.dst.Bits() && have.dst.Contains(r.dst.Addr()) && have.via == r.via && have.dev == r.dev
-		if same || covered {
+		covers := have.dst.Bits() <= r.dst.Bits() && have.dst.Contains(r.dst.Addr()) && have.dev == r.dev
+		if same || covers && (have.via == r.via || !have.via.IsValid()) {
 			return
 		}
 	}
