@@ -32,7 +32,12 @@ from a YAML file:
     - {name: client, on: left}
     - {name: server, on: right, addrs: [10.9.0.2/24, "fd09::2/64"]}
   programs:
-    - {object: prog.o, program: filter, at: server, hook: xdp}
+    - object: prog.o
+      program: filter
+      at: server
+      hook: xdp
+      set: [limit=10]
+      maps: {blocked: {10.9.0.0/16: 1}}
   captures:
     - {link: client-left, file: client.pcapng}`
 

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -52,6 +54,9 @@ func (b *builtLab) attach(ctx context.Context, f fileProgram) error {
 		}
 	}
 	p := &prepared{spec: spec, program: name}
+	for _, m := range slices.Sorted(maps.Keys(f.Maps)) {
+		p.fill = append(p.fill, mapFill{m, f.Maps[m]})
+	}
 	p.trim(nil)
 	coll, err := p.load(ctx, b.lab.Engine())
 	if err != nil {

@@ -64,6 +64,8 @@ type fileProgram struct {
 	At      string   `yaml:"at"`
 	Hook    string   `yaml:"hook"`
 	Set     []string `yaml:"set"`
+	// Maps are entries to fill maps with, by the map's name.
+	Maps map[string]any `yaml:"maps"`
 }
 
 type fileCapture struct {
