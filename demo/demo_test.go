@@ -10,10 +10,11 @@ import (
 	"github.com/skepdev/skep/lab"
 )
 
-// worlds runs a test in both worlds, as far as they work here.
+// worlds runs a test in both worlds, as far as they work here, at the same time.
 func worlds(t *testing.T, test func(t *testing.T, l *lab.Lab)) {
 	for _, w := range []lab.World{lab.Kernel, lab.Embedded} {
 		t.Run(w.String(), func(t *testing.T) {
+			t.Parallel()
 			l, err := lab.New(lab.Config{World: w})
 			if err != nil {
 				t.Skipf("needs a lab in the %v world: %v", w, err)
@@ -81,7 +82,7 @@ func TestDemoEndsWithItsContext(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := r.Err(); err != nil {
-			t.Error(err)
+			t.Errorf("%v\n%s", err, r.Text())
 		}
 		if r.Total.Sent < 10 {
 			t.Errorf("%d pings in 300 ms", r.Total.Sent)

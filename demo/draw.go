@@ -111,18 +111,17 @@ func (p *picture) wire(s *snapshot) {
 	if s.verdict == Drop {
 		box, style, pipe = "  DROP  ", dropBox, red
 	}
-	const from, filter = 24, 34
-	p.put(bold, "  client")
-	p.column(from)
-	p.put(green, "────────▶ ")
+	const filter, server = 32, 54
+	p.put(bold, "  client ")
+	p.put(green, "%s▶ ", strings.Repeat("─", filter-11))
 	p.put(style, "%s", box)
 	if s.verdict == Drop {
 		p.put(pipe, " ✗")
-		p.put(dim, "╌╌╌╌╌╌▷  ")
+		p.put(dim, " %s▷", strings.Repeat("╌", server-filter-len(box)-5))
 	} else {
-		p.put(pipe, " ────────▶ ")
+		p.put(pipe, " %s▶", strings.Repeat("─", server-filter-len(box)-3))
 	}
-	p.put(bold, "server")
+	p.put(bold, " server")
 	p.line()
 	for i, f := range s.families {
 		p.put(dim, "  %s", f.from)
@@ -130,9 +129,9 @@ func (p *picture) wire(s *snapshot) {
 		if i == 0 {
 			p.put(cyan, "%s", s.program)
 		} else if s.flips > 0 {
-			p.put(dim, "swapped in %.0f µs", s.last.Microseconds)
+			p.put(dim, "swapped in %s", micros(s.last.Microseconds))
 		}
-		p.column(filter + len(box) + 11)
+		p.column(server)
 		p.put(dim, "%s", f.to)
 		p.line()
 	}
@@ -214,7 +213,7 @@ func (p *picture) filter(s *snapshot) {
 	if s.flips == 0 {
 		p.put(dim, "none yet")
 	} else {
-		p.put(plain, "%d; the last at %.1f s to %s, replaced through its link in %.0f µs", s.flips, s.last.Offset, s.last.To, s.last.Microseconds)
+		p.put(plain, "%d; the last at %.1f s to %s, replaced through its link in %s", s.flips, s.last.Offset, s.last.To, micros(s.last.Microseconds))
 	}
 	p.line()
 	p.line()

@@ -28,36 +28,48 @@ func Run(ctx context.Context, o Options) (_ *Report, err error) {
 	}
 	sources := [2]netip.Addr{client.Addr4(), client.Addr6()}
 	targets := [2]netip.Addr{server.Addr4(), server.Addr6()}
+	if err := reach(ctx, client, targets); err != nil {
+		return nil, fmt.Errorf("run demo: %w", err)
+	}
 	f, err := newFilter(ctx, o.Engine, server.Device(), targets)
 	if err != nil {
 		return nil, fmt.Errorf("run demo: %w", err)
 	}
 	defer func() { err = errors.Join(err, f.close()) }()
-
-	r := newRun(o, f, client, sources, targets)
-	defer close(r.done)
-	if r.clock, err = compareClocks(f.coll, r.start); err != nil {
-		return nil, fmt.Errorf("run demo: %w", err)
-	}
-	r.history.slack = r.clock.slack
-	view, err := openView(&r.opts, r.done)
+	rep, err := newRun(o, f, client, sources, targets).run(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("run demo: %w", err)
 	}
-	r.view = view
-	defer view.close()
-	r.spawn(func() error { return f.read(r.events, r.done) })
-	if err := r.loop(ctx); err != nil {
-		return nil, fmt.Errorf("run demo: %w", err)
-	}
-	report := r.report()
-	view.end(report)
-	return report, nil
+	return rep, nil
 }
 
 // pinger sends one echo request and waits for its reply: lab.Host does.
 type pinger interface {
 	Ping(ctx context.Context, to netip.Addr, opts lab.PingOptions) (lab.PingReply, error)
+}
+
+// warmUp bounds how long the endpoints may take to find each other.
+const warmUp = 5 * time.Second
+
+// reach pings, before the filter is there and without its mark, until each
+// target has answered: a device that has just come up may still miss the first
+// neighbour solicitation, and IPv6 repeats one only after a second (RFC 4861,
+// RETRANS_TIMER).
+func reach(ctx context.Context, client pinger, targets [2]netip.Addr) error {
+	ctx, cancel := context.WithTimeout(ctx, warmUp)
+	defer cancel()
+	for _, to := range targets {
+		for {
+			_, err := client.Ping(ctx, to, lab.PingOptions{Timeout: 2 * time.Second})
+			if err == nil {
+				break
+			}
+			if ctx.Err() != nil || !isTimeout(err) {
+				return fmt.Errorf("reach the server: %w", err)
+			}
+		}
+	}
+	return nil
 }
 
 // answer is a ping's reply, or that there was none.
@@ -106,6 +118,26 @@ func newRun(o Options, f *filter, client pinger, sources, targets [2]netip.Addr)
 		history:  history{first: Pass},
 		families: [2]family{newFamily("IPv4", 0), newFamily("IPv6", 1)},
 	}
+}
+
+// run compares clocks, opens the view, and loops.
+func (r *run) run(ctx context.Context) (_ *Report, err error) {
+	defer close(r.done)
+	if r.clock, err = compareClocks(r.filter.coll, r.start); err != nil {
+		return nil, err
+	}
+	r.history.slack = r.clock.slack
+	if r.view, err = openView(&r.opts, r.done); err != nil {
+		return nil, err
+	}
+	defer r.view.close()
+	r.spawn(func() error { return r.filter.read(r.events, r.done) })
+	if err := r.loop(ctx); err != nil {
+		return nil, err
+	}
+	rep := r.report()
+	r.view.end(rep)
+	return rep, nil
 }
 
 // spawn runs f beside the loop. A panic there would leave a terminal in raw

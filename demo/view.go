@@ -86,8 +86,8 @@ func (l *lines) flipped(s *snapshot) {
 			f.name, now.Received-l.last[i].Received, now.LostInside-l.last[i].LostInside, f.open))
 		l.last[i] = now
 	}
-	l.printf("%6.2fs %s  replaced through its link in %.0f µs; before: %s\n",
-		s.last.Offset, s.verdict, s.last.Microseconds, strings.Join(since, "; "))
+	l.printf("%6.2fs %s  replaced through its link in %s; before: %s\n",
+		s.last.Offset, s.verdict, micros(s.last.Microseconds), strings.Join(since, "; "))
 }
 
 func (l *lines) end(r *Report) {
@@ -103,7 +103,7 @@ func (r *Report) Text() string {
 			f.Name, f.Sent, f.Received, f.LostInside, f.LostOutside, f.PassedInside, micros(f.RTT.Mean))
 	}
 	for _, f := range r.Families {
-		for _, g := range f.Gaps {
+		for _, g := range newest(&b, f.Name+" gaps", f.Gaps) {
 			what := "LOST OUTSIDE THE WINDOW"
 			if g.Dropped {
 				what = "dropped"
@@ -111,8 +111,8 @@ func (r *Report) Text() string {
 			fmt.Fprintf(&b, "gap     %s seq %d to %d: %d pings from %.2f s on, %s\n", f.Name, g.First, g.Last, g.Length(), g.At, what)
 		}
 	}
-	for _, f := range r.Flips {
-		fmt.Fprintf(&b, "flip    %.2f s to %s, replaced in %.0f µs\n", f.Offset, f.To, f.Microseconds)
+	for _, f := range newest(&b, "flips", r.Flips) {
+		fmt.Fprintf(&b, "flip    %.2f s to %s, replaced in %s\n", f.Offset, f.To, micros(f.Microseconds))
 	}
 	fmt.Fprintf(&b, "filter  %s\n", r.Filter.text())
 	if r.OK {
@@ -122,6 +122,16 @@ func (r *Report) Text() string {
 		fmt.Fprintf(&b, "result  BAD: %s\n", p)
 	}
 	return b.String()
+}
+
+// newest are the last ten of a list; it says how many were left out.
+func newest[T any](b *strings.Builder, what string, all []T) []T {
+	const most = 10
+	if len(all) <= most {
+		return all
+	}
+	fmt.Fprintf(b, "        %d earlier %s\n", len(all)-most, what)
+	return all[len(all)-most:]
 }
 
 func (c Counted) text() string {
