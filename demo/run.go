@@ -140,23 +140,28 @@ func (r *run) run(ctx context.Context) (_ *Report, err error) {
 	return rep, nil
 }
 
-// spawn runs f beside the loop. A panic there would leave a terminal in raw
-// mode: the view is closed first.
+// spawn runs f beside the loop, which ends with f's error.
 func (r *run) spawn(f func() error) {
 	go func() {
-		defer func() {
-			if p := recover(); p != nil {
-				r.view.close()
-				panic(p)
-			}
-		}()
-		if err := f(); err != nil {
+		if err := r.guarded(f); err != nil {
 			select {
 			case r.failed <- err:
 			case <-r.done:
 			}
 		}
 	}()
+}
+
+// guarded runs f. A panic in it would leave a terminal in raw mode: the view
+// is closed first.
+func (r *run) guarded(f func() error) error {
+	defer func() {
+		if p := recover(); p != nil {
+			r.view.close()
+			panic(p)
+		}
+	}()
+	return f()
 }
 
 // now is the moment.
