@@ -76,7 +76,6 @@ var rooms = [][2]string{
 	{"bpf/src", "bpf/objects"},
 	{"engine/enginetest/testdata", "engine/enginetest/testdata"},
 	{"object/testdata", "object/testdata"},
-	{"embedded/testdata", "embedded/testdata"},
 	{"docs/examples", "docs/examples"},
 }
 
