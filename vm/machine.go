@@ -27,6 +27,8 @@ type Machine struct {
 	nextID atomic.Uint32
 	turn   atomic.Uint32
 
+	frees deferred
+
 	mu     sync.Mutex
 	closed bool
 	// byHandle finds inner maps; it is replaced as a whole so that runs read it
@@ -37,6 +39,7 @@ type Machine struct {
 
 // cpu is a virtual CPU. A run holds mu; seq is odd while it does.
 type cpu struct {
+	m   *Machine
 	seq atomic.Uint64
 
 	mu     sync.Mutex
@@ -88,7 +91,7 @@ func New(cfg Config) (*Machine, error) {
 			_ = m.Close()
 			return nil, fmt.Errorf("make machine: memory of virtual CPU %d: %w", i, err)
 		}
-		m.cpus = append(m.cpus, &cpu{mem: mem, t: interp.NewThread(i, m.env, mem)})
+		m.cpus = append(m.cpus, &cpu{m: m, mem: mem, t: interp.NewThread(i, m.env, mem)})
 	}
 	return m, nil
 }
@@ -122,6 +125,8 @@ func (m *Machine) Close() error {
 		c.closed = true
 		c.mu.Unlock()
 	}
+	m.frees.reap()
+	m.frees.busy.Wait()
 	for _, mp := range open {
 		mp.free()
 	}
@@ -153,38 +158,6 @@ func (c *cpu) begin() *cpu {
 	}
 	c.seq.Add(1)
 	return c
-}
-
-func (c *cpu) release() {
-	c.seq.Add(1)
-	c.mu.Unlock()
-}
-
-// afterRuns calls f once no run that is under way now is any more. It does not
-// wait itself.
-func (m *Machine) afterRuns(f func()) {
-	type busy struct {
-		c   *cpu
-		seq uint64
-	}
-	var wait []busy
-	for _, c := range m.cpus {
-		if s := c.seq.Load(); s&1 != 0 {
-			wait = append(wait, busy{c, s})
-		}
-	}
-	if len(wait) == 0 {
-		f()
-		return
-	}
-	go func() {
-		for _, b := range wait {
-			for b.c.seq.Load() == b.seq {
-				runtime.Gosched()
-			}
-		}
-		f()
-	}()
 }
 
 func (m *Machine) mapByHandle(h uint64) *interp.Map { return (*m.byHandle.Load())[h] }
