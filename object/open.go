@@ -97,6 +97,7 @@ func open(data []byte, opts *Options) (*ebpf.CollectionSpec, error) {
 			return nil, err
 		}
 	}
+	im.plainKsyms()
 	ext := im.externs()
 	if err := ext.bindWeak(im); err != nil {
 		return nil, err

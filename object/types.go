@@ -30,7 +30,7 @@ func OpenTypes(path string) (*btf.Spec, error) {
 // ReadTypes is [OpenTypes] of what is already open.
 func ReadTypes(r io.ReaderAt) (_ *btf.Spec, err error) {
 	defer contain("reading types", &err)
-	raw, err := rawTypes(r)
+	raw, err := typesOf(r)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func ReadTypes(r io.ReaderAt) (_ *btf.Spec, err error) {
 	return spec, nil
 }
 
-func rawTypes(r io.ReaderAt) ([]byte, error) {
+func typesOf(r io.ReaderAt) ([]byte, error) {
 	magic := make([]byte, len(elf.ELFMAG))
 	n, err := r.ReadAt(magic, 0)
 	if err != nil && !errors.Is(err, io.EOF) {

@@ -4,7 +4,7 @@
 
 #define KSYM __attribute__((section(".ksyms")))
 
-extern void init_task KSYM;
+extern const void init_task KSYM;
 extern void of_no_kernel KSYM __weak;
 extern void *bpf_cast_to_kern_ctx(void *obj) KSYM;
 extern int bpf_of_no_kernel(int x) KSYM __weak;
