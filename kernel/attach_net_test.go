@@ -174,7 +174,9 @@ func TestNetkit(t *testing.T) {
 	e := newEngine(t)
 	ns := netNS(t)
 	err := inNetNS(ns, func() error {
-		return netlink.LinkAdd(&netlink.Netkit{LinkAttrs: netlink.LinkAttrs{Name: "nk0"}, Mode: netlink.NETKIT_MODE_L2})
+		nk := &netlink.Netkit{LinkAttrs: netlink.LinkAttrs{Name: "nk0"}, Mode: netlink.NETKIT_MODE_L2}
+		nk.SetPeerAttrs(&netlink.LinkAttrs{Name: "nk1"})
+		return netlink.LinkAdd(nk)
 	})
 	if err != nil {
 		t.Skipf("needs netkit devices (Linux 6.7 with CONFIG_NETKIT): %v", err)

@@ -29,12 +29,6 @@ func fixture(t *testing.T, name string) *ebpf.CollectionSpec {
 	return spec
 }
 
-// only leaves one program, and all maps, in a spec.
-func only(spec *ebpf.CollectionSpec, name string) *ebpf.CollectionSpec {
-	spec.Programs = map[string]*ebpf.ProgramSpec{name: spec.Programs[name]}
-	return spec
-}
-
 // target is the process of testdata/target.c.
 type target struct {
 	path string

@@ -5,6 +5,7 @@ package kernel
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -194,7 +195,24 @@ func setupVeth() error {
 			return err
 		}
 	}
-	return nil
+	// Until the kernel has noticed that both ends are up it drops what is sent.
+	for range 400 {
+		up := 0
+		for _, name := range []string{"va", "vb"} {
+			l, err := netlink.LinkByName(name)
+			if err != nil {
+				return err
+			}
+			if l.Attrs().OperState == netlink.OperUp {
+				up++
+			}
+		}
+		if up == 2 {
+			return nil
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return errors.New("the pair of devices did not come up")
 }
 
 // sendFrame sends one broadcast frame of n bytes out of a device.

@@ -138,9 +138,10 @@ func (e *Engine) probeTCX(ctx context.Context) error {
 
 func (e *Engine) probeNetkit(ctx context.Context) error {
 	return inProbeNetNS(func() error {
-		const name = "skep2"
-		err := netlink.LinkAdd(&netlink.Netkit{LinkAttrs: netlink.LinkAttrs{Name: name}})
-		if err != nil {
+		const name, peer = "skep2", "skep3"
+		nk := &netlink.Netkit{LinkAttrs: netlink.LinkAttrs{Name: name}}
+		nk.SetPeerAttrs(&netlink.LinkAttrs{Name: peer})
+		if err := netlink.LinkAdd(nk); err != nil {
 			return notSupported("netkit devices", "the kernel cannot make a pair to try on", "Linux 6.7 with CONFIG_NETKIT", err)
 		}
 		return e.try(ctx, smallest(ebpf.SchedCLS), engine.Netkit{Device: engine.Device{Name: name}})

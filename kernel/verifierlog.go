@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -52,13 +53,10 @@ const maxLogLine = 4096
 func readRejection(log []string) rejection {
 	pat := newLogPatterns()
 	r := rejection{instruction: -1}
+	var reasons []string
 	for i := len(log) - 1; i >= 0; i-- {
 		line := clip(strings.TrimSpace(log[i]))
 		if line == "" {
-			continue
-		}
-		if r.reason == "" && pat.isReason(line) {
-			r.reason = line
 			continue
 		}
 		if m := pat.insn.FindStringSubmatch(line); m != nil {
@@ -68,10 +66,18 @@ func readRejection(log []string) rejection {
 				break
 			}
 		}
+		if len(reasons) < maxReasons && pat.isReason(line) {
+			reasons = append(reasons, line)
+		}
 	}
+	slices.Reverse(reasons)
+	r.reason = strings.Join(reasons, ": ")
 	r.refine(pat, log)
 	return r
 }
+
+// maxReasons: a reason has a line or two, and a third that adds a hint.
+const maxReasons = 3
 
 // refine completes a reason that speaks of another place than the last
 // instruction, or that is spread over two lines.
