@@ -56,7 +56,7 @@ func (p *Program) testSKB(in *TestInput) (TestResult, error) {
 	if err := p.testSocket(c); err != nil {
 		return none, err
 	}
-	if c.meta.WireLen == 0 && len(in.Context) > 0 {
+	if c.meta.WireLen == 0 && (len(in.Context) > 0 || in.WantContext) {
 		c.meta.WireLen = uint32(pk.b.Len())
 	}
 	c.t.SetPacket(pk.b, &c.skb)
