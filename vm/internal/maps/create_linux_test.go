@@ -7,23 +7,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/skepdev/skep/abi"
-	"github.com/skepdev/skep/internal/host"
 )
-
-func testEnv(t testing.TB) *Env {
-	t.Helper()
-	cpus, err := host.NumPossibleCPUs()
-	if err != nil {
-		t.Fatal(err)
-	}
-	budget := host.NewBudget(1 << 30)
-	t.Cleanup(func() {
-		if n := budget.Used(); n != 0 {
-			t.Errorf("%d bytes were not given back", n)
-		}
-	})
-	return &Env{CPUs: cpus, Now: host.NewClock().Nanotime, Memory: budget}
-}
 
 // errnoOf is the errno of a refusal, 0 for nil.
 func errnoOf(t testing.TB, err error) uint32 {
