@@ -187,7 +187,7 @@ func (p *picture) table(s *snapshot) {
 		p.put(bold, "  %-6s", f.name)
 		p.put(plain, " %6d", t.Sent+f.open)
 		p.put(green, " %6d", t.Received)
-		p.put(plain, " %8d", t.LostInside)
+		p.put(plain, " %8d", t.LostInside+f.dropping())
 		p.number(13, t.LostOutside)
 		p.number(14, t.PassedInside+t.Unseen)
 		p.put(plain, " %9s", micros(float64(f.rtt)/1e3))

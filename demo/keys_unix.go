@@ -9,8 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// readsEnd says that readSome returns soon after stop was closed.
+const readsEnd = true
+
 // readSome reads what there is, waiting for it until stop closes. Files of a
-// terminal know no deadlines, so it looks every tenth of a second.
+// terminal know no deadlines, so it looks twenty times a second.
 func readSome(f *os.File, b []byte, stop <-chan struct{}) (int, error) {
 	fd := int(f.Fd())
 	for {
@@ -20,7 +23,7 @@ func readSome(f *os.File, b []byte, stop <-chan struct{}) (int, error) {
 		default:
 		}
 		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		n, err := unix.Poll(p, 100)
+		n, err := unix.Poll(p, 50)
 		switch {
 		case err == unix.EINTR || err == nil && n == 0:
 			continue

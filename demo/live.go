@@ -19,8 +19,9 @@ type live struct {
 	stop   chan struct{}
 	once   sync.Once
 
-	in  *os.File
-	old *term.State // nil: not in raw mode
+	in      *os.File
+	old     *term.State   // nil: not in raw mode
+	reading chan struct{} // closed when no key is read any more
 }
 
 func openLive(o *Options, done <-chan struct{}) (*live, error) {
@@ -33,7 +34,7 @@ func openLive(o *Options, done <-chan struct{}) (*live, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read keys: %w", err)
 		}
-		l.old = old
+		l.old, l.reading = old, make(chan struct{})
 		go l.readKeys(done)
 	}
 	// Alternate screen, no cursor.
@@ -47,7 +48,16 @@ func openLive(o *Options, done <-chan struct{}) (*live, error) {
 func (l *live) every() time.Duration { return 100 * time.Millisecond }
 func (l *live) keys() <-chan key     { return l.key }
 
+// close waits until nobody reads keys, where reads can be ended: who opened
+// the terminal may then close it.
 func (l *live) close() {
+	l.restore()
+	if l.reading != nil && readsEnd {
+		<-l.reading
+	}
+}
+
+func (l *live) restore() {
 	l.once.Do(func() {
 		close(l.stop)
 		_, _ = l.out.WriteString("\x1b[?25h\x1b[?1049l")
@@ -78,9 +88,10 @@ func (l *live) end(r *Report) {
 
 // readKeys sends what the viewer presses until the view closes.
 func (l *live) readKeys(done <-chan struct{}) {
+	defer close(l.reading)
 	defer func() {
 		if p := recover(); p != nil {
-			l.close()
+			l.restore()
 			panic(p)
 		}
 	}()

@@ -31,6 +31,17 @@ type familyView struct {
 	pending []Verdict
 }
 
+// dropping is how many of the pings under way the filter has dropped already.
+func (f *familyView) dropping() int {
+	n := 0
+	for _, v := range f.pending {
+		if v == Drop {
+			n++
+		}
+	}
+	return n
+}
+
 type eventView struct {
 	at moment
 	bpf.DeathEvent

@@ -82,8 +82,9 @@ func (l *lines) flipped(s *snapshot) {
 	var since []string
 	for i, f := range s.families {
 		now := f.tally
+		now.LostInside += f.dropping()
 		since = append(since, fmt.Sprintf("%s %d back, %d dropped, %d under way",
-			f.name, now.Received-l.last[i].Received, now.LostInside-l.last[i].LostInside, f.open))
+			f.name, now.Received-l.last[i].Received, now.LostInside-l.last[i].LostInside, f.open-f.dropping()))
 		l.last[i] = now
 	}
 	l.printf("%6.2fs %s  replaced through its link in %s; before: %s\n",
