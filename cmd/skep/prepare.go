@@ -103,23 +103,32 @@ func pickProgram(spec *ebpf.CollectionSpec, name string) (string, error) {
 		}
 	}
 	switch {
-	case name != "":
-		if _, ok := spec.Programs[name]; !ok {
-			hint := "there is " + strings.Join(names, ", ")
-			if near := btfdump.Suggest(name, names); near != "" {
-				hint = fmt.Sprintf("did you mean %q?", near)
-			}
-			return "", withHint(fmt.Errorf("no program %q", name), hint)
-		}
-		return name, nil
+	case name != "" || len(names) == 0:
+		return nameProgram(spec, name)
 	case len(packets) == 1:
 		return packets[0], nil
-	case len(names) == 0:
-		return "", errors.New("the object has no programs")
 	case len(packets) == 0:
 		return "", withHint(errors.New("no program runs on packets"), "the object has "+describePrograms(spec, names))
 	}
 	return "", usage(withHint(errors.New("several programs run on packets"), "choose with --program: "+describePrograms(spec, packets)))
+}
+
+// nameProgram finds a program by its name, or says what there is.
+func nameProgram(spec *ebpf.CollectionSpec, name string) (string, error) {
+	names := slices.Sorted(maps.Keys(spec.Programs))
+	switch {
+	case spec.Programs[name] != nil:
+		return name, nil
+	case len(names) == 0:
+		return "", errors.New("the object has no programs")
+	case name == "":
+		return "", usage(withHint(errors.New("the object has several programs"), "choose with --program: "+describePrograms(spec, names)))
+	}
+	hint := "there is " + strings.Join(names, ", ")
+	if near := btfdump.Suggest(name, names); near != "" {
+		hint = fmt.Sprintf("did you mean %q?", near)
+	}
+	return "", withHint(fmt.Errorf("no program %q", name), hint)
 }
 
 func describePrograms(spec *ebpf.CollectionSpec, names []string) string {

@@ -63,6 +63,7 @@ func newRoot(s *streams) *cobra.Command {
 	root.AddCommand(
 		newDemoCommand(s),
 		newRunCommand(s),
+		newInspectCommand(s),
 		newLabCommand(s),
 		newDoctorCommand(s),
 		newVersionCommand(s),
