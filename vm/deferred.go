@@ -27,22 +27,14 @@ type run struct {
 	seq uint64
 }
 
-func (r run) under() bool { return r.c.seq.Load() == r.seq }
-
-func (c *cpu) release() {
-	c.seq.Add(1)
-	c.mu.Unlock()
-	if c.m.frees.waiting.Load() != 0 {
-		c.m.frees.reap()
-	}
-}
+func (r run) under() bool { return r.c.state.Load() == r.seq && !r.c.m.turns.idle.Load() }
 
 // afterRuns calls f once no run that is under way now is any more. It does not
 // wait itself.
 func (m *Machine) afterRuns(f func()) {
 	w := waiting{f: f}
 	for _, c := range m.cpus {
-		if s := c.seq.Load(); s&1 != 0 {
+		if s := c.state.Load(); s&1 != 0 && !m.turns.idle.Load() {
 			w.runs = append(w.runs, run{c, s})
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/skepdev/skep/internal/host"
 	"github.com/skepdev/skep/vm/internal/interp"
 	"github.com/skepdev/skep/vm/internal/maps"
-	"github.com/skepdev/skep/vm/internal/packet"
 )
 
 // Machine owns the memory, virtual CPUs, maps and programs of one runtime. It is
@@ -25,7 +24,7 @@ type Machine struct {
 	packets packetPool
 
 	nextID atomic.Uint32
-	turn   atomic.Uint32
+	turns  turns
 
 	frees deferred
 
@@ -35,21 +34,6 @@ type Machine struct {
 	// without a lock.
 	byHandle atomic.Pointer[map[uint64]*interp.Map]
 	live     map[*Map]struct{}
-}
-
-// cpu is a virtual CPU. A run holds mu; seq is odd while it does.
-type cpu struct {
-	m   *Machine
-	seq atomic.Uint64
-
-	mu     sync.Mutex
-	closed bool
-	mem    []byte
-	t      *interp.Thread
-	skb    packet.SKB
-	xdp    packet.XDP
-	// meta is for test runs.
-	meta packet.Meta
 }
 
 // maxCPUs bounds Config.CPUs: each has a stack and a value in every per-CPU
@@ -69,6 +53,7 @@ func New(cfg Config) (*Machine, error) {
 	}
 	m := &Machine{cfg: cfg, clock: host.NewClock(), memory: host.NewBudget(cfg.MaxMemory), live: map[*Map]struct{}{}}
 	m.packets.memory = m.memory
+	m.turns.freed = sync.NewCond(&m.turns.mu)
 	now := cfg.Clock
 	boot, tai := now, now
 	if now == nil {
@@ -120,13 +105,7 @@ func (m *Machine) Close() error {
 		open = append(open, mp)
 	}
 	m.mu.Unlock()
-	for _, c := range m.cpus {
-		c.mu.Lock()
-		c.closed = true
-		c.mu.Unlock()
-	}
-	m.frees.reap()
-	m.frees.busy.Wait()
+	m.stopRuns()
 	for _, mp := range open {
 		mp.free()
 	}
@@ -136,28 +115,6 @@ func (m *Machine) Close() error {
 	}
 	errs = append(errs, m.packets.close())
 	return errors.Join(errs...)
-}
-
-// acquire takes a virtual CPU that is free, or waits for one. Nil means that
-// the machine is closed.
-func (m *Machine) acquire() *cpu {
-	for _, c := range m.cpus {
-		if c.mu.TryLock() {
-			return c.begin()
-		}
-	}
-	c := m.cpus[m.turn.Add(1)%uint32(len(m.cpus))]
-	c.mu.Lock()
-	return c.begin()
-}
-
-func (c *cpu) begin() *cpu {
-	if c.closed {
-		c.mu.Unlock()
-		return nil
-	}
-	c.seq.Add(1)
-	return c
 }
 
 func (m *Machine) mapByHandle(h uint64) *interp.Map { return (*m.byHandle.Load())[h] }

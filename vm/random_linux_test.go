@@ -44,16 +44,6 @@ func TestRandomAgainstKernel(t *testing.T) {
 	t.Logf("%d programs refused by the kernel", refused)
 }
 
-func listing(insns []isa.Instruction) string {
-	var s string
-	for i := 0; i < len(insns); {
-		text, width := isa.Disassemble(insns, i)
-		s += text + "\n"
-		i += max(width, 1)
-	}
-	return s
-}
-
 // randomProgram fills r0 and r2 to r9, mangles them, and folds all into the
 // result. Jumps go forward only.
 func randomProgram(rt *rapid.T) []isa.Instruction {

@@ -78,8 +78,10 @@ func isSKB(t abi.ProgramType) bool {
 }
 
 // begin takes a virtual CPU for a run of p.
-func (p *Program) begin() (*cpu, error) {
-	c := p.m.acquire()
+func (p *Program) begin() (*cpu, error) { return p.beginOn(p.m.cpus) }
+
+func (p *Program) beginOn(cpus []*cpu) (*cpu, error) {
+	c := p.m.acquire(cpus)
 	if c == nil {
 		return nil, fmt.Errorf("run program %s: machine %w", p.spec.Name, ErrClosed)
 	}

@@ -62,14 +62,12 @@ func (p *Program) RunContext(ctx []byte) (Verdict, error) {
 // plain runs the program on a copy of ctx, on a given virtual CPU or (-1) any.
 // The memory it returns is valid until the next run; callers copy at once.
 func (p *Program) plain(ctx []byte, on int) (ret uint64, after []byte, err error) {
-	var c *cpu
+	cpus := p.m.cpus
 	if on >= 0 {
-		c = p.m.cpus[on]
-		c.mu.Lock()
-		if c = c.begin(); c == nil {
-			return 0, nil, fmt.Errorf("run program %s: machine %w", p.spec.Name, ErrClosed)
-		}
-	} else if c, err = p.begin(); err != nil {
+		cpus = cpus[on : on+1]
+	}
+	c, err := p.beginOn(cpus)
+	if err != nil {
 		return 0, nil, err
 	}
 	defer c.release()

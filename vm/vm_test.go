@@ -110,3 +110,13 @@ func TestSmoke(t *testing.T) {
 		t.Errorf("counter is %d, want 3", n)
 	}
 }
+
+func listing(insns []isa.Instruction) string {
+	var s string
+	for i := 0; i < len(insns); {
+		text, width := isa.Disassemble(insns, i)
+		s += text + "\n"
+		i += max(width, 1)
+	}
+	return s
+}

@@ -1,7 +1,5 @@
 package interp
 
-import "math/bits"
-
 // exec runs from slot pc on until the function that it entered returns, and
 // says whether it did; otherwise t.stop tells why not. Cases that end with
 // continue go on with the next slot; a jump that is taken falls out of the
@@ -78,30 +76,6 @@ func (t *Thread) exec(pc int) bool {
 		case opArshX:
 			r[d] = uint64(int64(r[d]) >> (r[s] & 63))
 			continue
-		case opDivK:
-			r[d] = div64(r[d], uint64(op.Imm))
-			continue
-		case opDivX:
-			r[d] = div64(r[d], r[s])
-			continue
-		case opModK:
-			r[d] = mod64(r[d], uint64(op.Imm))
-			continue
-		case opModX:
-			r[d] = mod64(r[d], r[s])
-			continue
-		case opSDivK:
-			r[d] = sdiv64(r[d], uint64(op.Imm))
-			continue
-		case opSDivX:
-			r[d] = sdiv64(r[d], r[s])
-			continue
-		case opSModK:
-			r[d] = smod64(r[d], uint64(op.Imm))
-			continue
-		case opSModX:
-			r[d] = smod64(r[d], r[s])
-			continue
 		case opAddK32:
 			r[d] = uint64(uint32(r[d]) + uint32(op.Imm))
 			continue
@@ -162,30 +136,6 @@ func (t *Thread) exec(pc int) bool {
 		case opArshX32:
 			r[d] = uint64(uint32(int32(uint32(r[d])) >> (uint32(r[s]) & 31)))
 			continue
-		case opDivK32:
-			r[d] = uint64(div32(uint32(r[d]), uint32(op.Imm)))
-			continue
-		case opDivX32:
-			r[d] = uint64(div32(uint32(r[d]), uint32(r[s])))
-			continue
-		case opModK32:
-			r[d] = uint64(mod32(uint32(r[d]), uint32(op.Imm)))
-			continue
-		case opModX32:
-			r[d] = uint64(mod32(uint32(r[d]), uint32(r[s])))
-			continue
-		case opSDivK32:
-			r[d] = uint64(sdiv32(uint32(r[d]), uint32(op.Imm)))
-			continue
-		case opSDivX32:
-			r[d] = uint64(sdiv32(uint32(r[d]), uint32(r[s])))
-			continue
-		case opSModK32:
-			r[d] = uint64(smod32(uint32(r[d]), uint32(op.Imm)))
-			continue
-		case opSModX32:
-			r[d] = uint64(smod32(uint32(r[d]), uint32(r[s])))
-			continue
 		case opNeg:
 			r[d] = -r[d]
 			continue
@@ -206,23 +156,6 @@ func (t *Thread) exec(pc int) bool {
 			continue
 		case opMovS1632:
 			r[d] = uint64(uint32(int32(int16(r[s]))))
-			continue
-		case opZext16:
-			r[d] = uint64(uint16(r[d]))
-			continue
-		case opZext32:
-			r[d] = uint64(uint32(r[d]))
-			continue
-		case opNop:
-			continue
-		case opSwap16:
-			r[d] = uint64(bits.ReverseBytes16(uint16(r[d])))
-			continue
-		case opSwap32:
-			r[d] = uint64(bits.ReverseBytes32(uint32(r[d])))
-			continue
-		case opSwap64:
-			r[d] = bits.ReverseBytes64(r[d])
 			continue
 		case opLoadImm:
 			r[d] = uint64(op.Imm)
@@ -273,21 +206,9 @@ func (t *Thread) exec(pc int) bool {
 				return false
 			}
 			continue
-		case opLoadS8:
+		case opLoadS8, opLoadS16, opLoadS32:
 			t.pc = pc - 1
-			if !t.loadSigned(r[s]+uint64(int64(op.Off)), 1, d) {
-				return false
-			}
-			continue
-		case opLoadS16:
-			t.pc = pc - 1
-			if !t.loadSigned(r[s]+uint64(int64(op.Off)), 2, d) {
-				return false
-			}
-			continue
-		case opLoadS32:
-			t.pc = pc - 1
-			if !t.loadSigned(r[s]+uint64(int64(op.Off)), 4, d) {
+			if !t.loadSigned(r[s]+uint64(int64(op.Off)), 1<<(op.Code-opLoadS8), d) {
 				return false
 			}
 			continue
@@ -641,8 +562,10 @@ func (t *Thread) exec(pc int) bool {
 			goto exit
 		default:
 			t.pc = pc - 1
-			t.Fail("control reached the middle of a 64-bit immediate load")
-			return false
+			if !t.rare(op) {
+				return false
+			}
+			continue
 		}
 		if next := int(op.Off); next >= pc {
 			pc = next

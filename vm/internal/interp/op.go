@@ -18,7 +18,7 @@ type code uint16
 // Operations. The suffix tells the second operand: K for Imm, X for Src. A
 // trailing 32 means that operands and result have 32 bits.
 const (
-	opTrap code = iota // second slots, and the slot behind the last
+	_ code = iota // second slots, and the slot behind the last
 
 	opAddK
 	opAddX
