@@ -42,6 +42,8 @@ func (m *Map) fillOne(kv ebpf.MapKV, named objects) error {
 	}
 	name, isName := kv.Value.(string)
 	switch {
+	case isName && named == nil && holdsObjects(info.Type):
+		return fmt.Errorf("%s is named, and a single map knows no names: load a collection", name)
 	case isName && info.Type == ebpf.ProgramArray:
 		p, err := named.program(name)
 		if err != nil {

@@ -2,12 +2,14 @@ package embedded
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
@@ -32,7 +34,7 @@ func (e *Engine) Load(ctx context.Context, spec *ebpf.CollectionSpec, opts *engi
 			Borrowed:  make(map[string]bool),
 		},
 	}
-	for _, step := range []func() error{l.checkOptions, l.makeMaps, l.makePrograms, l.fillObjects, l.makeVariables} {
+	for _, step := range []func() error{l.checkSpec, l.checkOptions, l.makeMaps, l.makePrograms, l.fillObjects, l.makeVariables} {
 		err := ctx.Err()
 		if err == nil {
 			err = step()
@@ -64,6 +66,28 @@ func (l *loading) undo() error {
 		errs = append(errs, m.Unpin())
 	}
 	return errors.Join(append(errs, l.out.Close())...)
+}
+
+func (l *loading) checkSpec() error {
+	if o := l.spec.ByteOrder; o != nil && o.Uint16([]byte{1, 0}) != binary.NativeEndian.Uint16([]byte{1, 0}) {
+		return fmt.Errorf("the collection is for %s machines, which this is not: %w", o, syscall.EINVAL)
+	}
+	for name, m := range l.spec.Maps {
+		if m == nil {
+			return fmt.Errorf("map %s: the spec is nil: %w", name, syscall.EINVAL)
+		}
+	}
+	for name, p := range l.spec.Programs {
+		if p == nil {
+			return fmt.Errorf("program %s: the spec is nil: %w", name, syscall.EINVAL)
+		}
+	}
+	for name, v := range l.spec.Variables {
+		if v == nil {
+			return fmt.Errorf("variable %s: the spec is nil: %w", name, syscall.EINVAL)
+		}
+	}
+	return nil
 }
 
 func (l *loading) checkOptions() error {

@@ -299,11 +299,20 @@ func TestLoadRefuses(t *testing.T) {
 		"contents size": {maps(&ebpf.MapSpec{Name: "m", Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 1, Contents: []ebpf.MapKV{{Key: uint32(0), Value: uint64(1)}}}), nil, nil, "8 bytes instead of 4"},
 		"contents full": {maps(&ebpf.MapSpec{Name: "m", Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 1, Contents: []ebpf.MapKV{{Key: uint32(1), Value: uint32(1)}}}), nil, engine.ErrFull, "fill map m"},
 		"no program":    {maps(&ebpf.MapSpec{Name: "m", Type: ebpf.ProgramArray, KeySize: 4, ValueSize: 4, MaxEntries: 1, Contents: []ebpf.MapKV{{Key: uint32(0), Value: "gone"}}}), nil, engine.ErrNotExist, "program gone"},
-		"pin path":      {maps(&ebpf.MapSpec{Name: "m", Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 1, Pinning: ebpf.PinByName}), nil, nil, "no pin path"},
-		"replacement":   {maps(array), &engine.LoadOptions{Maps: map[string]engine.Map{"other": nil}}, engine.ErrNotExist, "other"},
-		"nil map":       {maps(array), &engine.LoadOptions{Maps: map[string]engine.Map{"counts": nil}}, syscall.EINVAL, "counts"},
-		"attach to":     {prog(verdict(ebpf.XDP, 0)), &engine.LoadOptions{AttachTo: map[string]engine.Program{"main": nil}}, engine.ErrNotSupported, "main"},
-		"no types":      {open(t, "core", nil), &engine.LoadOptions{KernelTypes: emptyTypes(t)}, nil, ""},
+		"nested maps": {
+			maps(&ebpf.MapSpec{Name: "m", Type: ebpf.ArrayOfMaps, KeySize: 4, MaxEntries: 1, InnerMap: &ebpf.MapSpec{Type: ebpf.ArrayOfMaps}}), nil,
+			syscall.EINVAL, "cannot hold maps itself",
+		},
+		"nil map spec":      {&ebpf.CollectionSpec{Maps: map[string]*ebpf.MapSpec{"m": nil}}, nil, syscall.EINVAL, "map m"},
+		"nil program spec":  {prog(nil), nil, syscall.EINVAL, "program main"},
+		"nil variable spec": {&ebpf.CollectionSpec{Variables: map[string]*ebpf.VariableSpec{"v": nil}}, nil, syscall.EINVAL, "variable v"},
+		"variable nowhere":  {&ebpf.CollectionSpec{Variables: map[string]*ebpf.VariableSpec{"v": {Name: "v", SectionName: ".bss"}}}, nil, engine.ErrNotExist, "variable v"},
+		"byte order":        {&ebpf.CollectionSpec{ByteOrder: foreignOrder()}, nil, syscall.EINVAL, "machines"},
+		"pin path":          {maps(&ebpf.MapSpec{Name: "m", Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 1, Pinning: ebpf.PinByName}), nil, nil, "no pin path"},
+		"replacement":       {maps(array), &engine.LoadOptions{Maps: map[string]engine.Map{"other": nil}}, engine.ErrNotExist, "other"},
+		"nil map":           {maps(array), &engine.LoadOptions{Maps: map[string]engine.Map{"counts": nil}}, syscall.EINVAL, "counts"},
+		"attach to":         {prog(verdict(ebpf.XDP, 0)), &engine.LoadOptions{AttachTo: map[string]engine.Program{"main": nil}}, engine.ErrNotSupported, "main"},
+		"no types":          {open(t, "core", nil), &engine.LoadOptions{KernelTypes: emptyTypes(t)}, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := eng.MemoryUsed()
@@ -335,6 +344,13 @@ func TestLoadRefuses(t *testing.T) {
 	if _, err := eng.Load(ctx, prog(verdict(ebpf.XDP, 0)), nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled context: %v", err)
 	}
+}
+
+func foreignOrder() binary.ByteOrder {
+	if binary.NativeEndian.Uint16([]byte{1, 0}) == 1 {
+		return binary.BigEndian
+	}
+	return binary.LittleEndian
 }
 
 func emptyTypes(t testing.TB) *btf.Spec {

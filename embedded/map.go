@@ -202,7 +202,10 @@ func (e *Engine) asMap(m engine.Map) (*Map, error) {
 		return nil, fmt.Errorf("map is nil: %w", syscall.EINVAL)
 	}
 	own, ok := m.(*Map)
-	if !ok || own == nil || own.core.e != e {
+	switch {
+	case ok && own == nil:
+		return nil, fmt.Errorf("map is nil: %w", syscall.EINVAL)
+	case !ok || own.core.e != e:
 		return nil, fmt.Errorf("map %s: %w", m.Info().Name, engine.ErrWrongEngine)
 	}
 	return own, nil

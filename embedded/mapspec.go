@@ -69,6 +69,9 @@ func (e *Engine) mapSpec(spec *ebpf.MapSpec) (*vm.MapSpec, error) {
 		if spec.InnerMap == nil {
 			return nil, fmt.Errorf("a map of maps needs a template for the inner ones: %w", syscall.EINVAL)
 		}
+		if t := spec.InnerMap.Type; t == ebpf.ArrayOfMaps || t == ebpf.HashOfMaps {
+			return nil, fmt.Errorf("an inner map cannot hold maps itself: %w", syscall.EINVAL)
+		}
 		inner, err := e.mapSpec(spec.InnerMap)
 		if err != nil {
 			return nil, fmt.Errorf("inner map: %w", err)

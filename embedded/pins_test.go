@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -235,6 +236,56 @@ func TestPrintk(t *testing.T) {
 		time.AfterFunc(10*time.Millisecond, func() { r.Close() })
 		if _, err := r.Read(); !errors.Is(err, engine.ErrClosed) {
 			t.Errorf("read across Close: %v", err)
+		}
+	}
+}
+
+func TestNewMap(t *testing.T) {
+	eng := newEngine(t, embedded.Config{CPUs: 3})
+	m, err := eng.NewMap(&ebpf.MapSpec{
+		Name: "m", Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: 4, MaxEntries: 2,
+		Contents: []ebpf.MapKV{{Key: uint32(1), Value: []uint32{5, 6, 7}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	info := m.Info()
+	value := make([]byte, info.ValueBytes)
+	if err := m.Lookup([]byte{1, 0, 0, 0}, value, 0); err != nil || len(value) != 24 || value[0] != 5 || value[8] != 6 || value[16] != 7 {
+		t.Errorf("values %v, %v", value, err)
+	}
+	if _, err := m.Memory(); !errors.Is(err, engine.ErrNotSupported) {
+		t.Errorf("memory: %v", err)
+	}
+	if _, err := m.RingReader(); !errors.Is(err, engine.ErrNotSupported) {
+		t.Errorf("ring reader: %v", err)
+	}
+	if err := m.UpdateProgram(make([]byte, 4), program(t, eng, verdict(ebpf.XDP, 2)), 0); !errors.Is(err, engine.ErrNotSupported) {
+		t.Errorf("update program: %v", err)
+	}
+	if err := m.UpdateMap(make([]byte, 4), m, 0); !errors.Is(err, engine.ErrNotSupported) {
+		t.Errorf("update map: %v", err)
+	}
+	var nothing *embedded.Map
+	if err := m.UpdateMap(make([]byte, 4), nothing, 0); !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("update with a nil map: %v", err)
+	}
+	if _, err := eng.Attach((*embedded.Program)(nil), engine.XDP{}); !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("attach a nil program: %v", err)
+	}
+	for name, spec := range map[string]*ebpf.MapSpec{
+		"nil":    nil,
+		"names":  {Name: "m", Type: ebpf.ProgramArray, KeySize: 4, ValueSize: 4, MaxEntries: 1, Contents: []ebpf.MapKV{{Key: uint32(0), Value: "p"}}},
+		"pinned": {Name: "m", Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 1, Pinning: ebpf.PinByName},
+		"per CPU": {
+			Name: "m", Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: 4, MaxEntries: 2,
+			Contents: []ebpf.MapKV{{Key: uint32(1), Value: []uint32{5, 6}}},
+		},
+	} {
+		if m, err := eng.NewMap(spec); err == nil {
+			m.Close()
+			t.Errorf("%s: the map was made", name)
 		}
 	}
 }

@@ -128,7 +128,10 @@ func (e *Engine) asProgram(p engine.Program) (*Program, error) {
 		return nil, fmt.Errorf("program is nil: %w", syscall.EINVAL)
 	}
 	own, ok := p.(*Program)
-	if !ok || own == nil || own.core.e != e {
+	switch {
+	case ok && own == nil:
+		return nil, fmt.Errorf("program is nil: %w", syscall.EINVAL)
+	case !ok || own.core.e != e:
 		return nil, fmt.Errorf("program %s: %w", p.Info().Name, engine.ErrWrongEngine)
 	}
 	return own, nil
