@@ -23,7 +23,8 @@ func (g *Graph) DOT(w io.Writer) error {
 
 // edgeStyles are DOT attributes by kind.
 var edgeStyles = map[EdgeKind]string{
-	EdgeNext: `color="#b5524a"`, EdgeTaken: `color="#2c8a57"`, EdgeJump: `color="#7d848d"`,
+	EdgeTaken: `color="#2c8a57"`, EdgeNotTaken: `color="#b5524a"`,
+	EdgeNext: `color="#7d848d"`, EdgeJump: `color="#7d848d"`,
 }
 
 func (p *FlowPart) writeDOT(b *bufio.Writer, n int) {
@@ -33,9 +34,9 @@ func (p *FlowPart) writeDOT(b *bufio.Writer, n int) {
 	}
 	fmt.Fprintf(b, "\tsubgraph cluster_%d {\n\t\tlabel=%s;\n", n, quote(title))
 	for i, block := range p.Blocks {
-		lines := []string{fmt.Sprintf("%s  %d–%d", blockName(i), block.Start, block.End-1)}
+		lines := []string{blockName(i) + "  " + block.place()}
 		if block.Source != nil {
-			lines = append(lines, "; "+block.Source.short())
+			lines = append(lines, "; "+clean(block.Source.Text))
 		}
 		lines = append(lines, block.Code...)
 		style := ""

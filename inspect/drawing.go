@@ -3,6 +3,8 @@ package inspect
 import (
 	"bufio"
 	"fmt"
+	"path"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -13,10 +15,9 @@ type drawing struct {
 	tops, bottoms []float64 // of the layers
 	ways          *ways
 	width, height float64
-	// ports are the x of the lines that leave a block below, by edge kind, and
-	// loops the blocks that loops lead back to.
-	loops map[int]bool
-	exits map[int]bool
+	// loops are the blocks that loops lead back to, exits those that nothing
+	// follows.
+	loops, exits map[int]bool
 }
 
 // box is what a block shows.
@@ -24,26 +25,38 @@ type box struct {
 	title  string
 	source string
 	code   []string
+	chars  int // that fit in a line
 	width  float64
 	height float64
 }
 
 func newBox(i int, b *Block) box {
-	x := box{title: fmt.Sprintf("%s  %d–%d", blockName(i), b.Start, b.End-1), code: b.Code}
-	if b.Source != nil {
-		x.source = b.Source.short()
-	}
-	chars := max(utf8.RuneCountInString(x.title), min(utf8.RuneCountInString(x.source), maxChars))
+	x := box{title: b.place(), code: b.Code}
+	x.chars = max(utf8.RuneCountInString(blockName(i)+"  "+x.title), 12)
 	for _, line := range x.code {
-		chars = max(chars, min(utf8.RuneCountInString(line), maxChars))
+		x.chars = max(x.chars, min(utf8.RuneCountInString(line), maxChars))
 	}
-	lines := 1 + len(x.code)
-	if x.source != "" {
+	lines := len(x.code)
+	if b.Source != nil && b.Source.Text != "" {
+		x.source = clean(b.Source.Text)
+		x.chars = max(x.chars, min(utf8.RuneCountInString(x.source), maxSource))
 		lines++
 	}
-	x.width = max(float64(chars)*charWidth+2*padX, 90)
-	x.height = float64(lines)*lineHeight + 2*padY
+	x.width = float64(x.chars)*charWidth + 2*padX
+	x.height = float64(lines)*lineHeight + headHeight + 2*padY
 	return x
+}
+
+// place is where a block comes from: "14–19  filter.c:36".
+func (b *Block) place() string {
+	s := strconv.Itoa(b.Start)
+	if b.End-1 > b.Start {
+		s += "–" + strconv.Itoa(b.End-1)
+	}
+	if b.Source != nil && b.Source.Line > 0 {
+		s += fmt.Sprintf("  %s:%d", shorten(path.Base(clean(b.Source.File)), 32), b.Source.Line)
+	}
+	return s
 }
 
 // newDrawing lays a function out.
@@ -116,30 +129,30 @@ func (d *drawing) writeBlock(b *bufio.Writer, v int) {
 	left, top := d.vertices[v].x-x.width/2, d.tops[d.vertices[v].layer]
 	fmt.Fprintf(b, `<g class="%s" transform="translate(%s %s)">`, class, num(left), num(top))
 	fmt.Fprintf(b, `<rect width="%s" height="%s" rx="4"/>`, num(x.width), num(x.height))
-	fmt.Fprintf(b, `<rect class="head" x=".5" y=".5" width="%s" height="%d" rx="3.5"/>`, num(x.width-1), lineHeight+padY)
+	fmt.Fprintf(b, `<rect class="head" x=".5" y=".5" width="%s" height="%d" rx="3.5"/>`, num(x.width-1), headHeight)
 	name := blockName(i)
 	fmt.Fprintf(b, `<text class="name" x="%d" y="%d">%s</text>`, padX, fontSize+padY-1, name)
 	fmt.Fprintf(b, `<text class="slots" x="%s" y="%d">%s</text>`,
-		num(padX+float64(len(name)+2)*charWidth), fontSize+padY-1, escape(x.title[len(name)+2:]))
-	y := float64(fontSize + 2*padY + lineHeight - 2)
+		num(padX+float64(len(name)+2)*charWidth), fontSize+padY-1, escape(x.title))
+	y := float64(headHeight + padY + fontSize - 1)
 	if x.source != "" {
-		writeText(b, "src", x.source, y)
+		writeText(b, "src", x.source, x.chars, y)
 		y += lineHeight
 	}
 	for _, line := range x.code {
-		writeText(b, "", line, y)
+		writeText(b, "", line, x.chars, y)
 		y += lineHeight
 	}
 	b.WriteString("</g>\n")
 }
 
 // writeText writes one line of a block; what does not fit shows on hovering.
-func writeText(b *bufio.Writer, class, text string, y float64) {
+func writeText(b *bufio.Writer, class, text string, chars int, y float64) {
 	attr := ""
 	if class != "" {
 		attr = fmt.Sprintf(` class="%s"`, class)
 	}
-	cut := shorten(text, maxChars)
+	cut := shorten(text, chars)
 	fmt.Fprintf(b, `<text%s x="%d" y="%s">%s`, attr, padX, num(y), escape(cut))
 	if cut != text {
 		fmt.Fprintf(b, "<title>%s</title>", escape(text))

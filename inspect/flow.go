@@ -42,10 +42,12 @@ type Block struct {
 type EdgeKind string
 
 const (
-	// EdgeNext falls through: a condition did not hold, or there was none.
+	// EdgeTaken is where a condition that holds leads, EdgeNotTaken where one
+	// leads that does not.
+	EdgeTaken    EdgeKind = "taken"
+	EdgeNotTaken EdgeKind = "not_taken"
+	// EdgeNext falls through to a block that is entered from elsewhere too.
 	EdgeNext EdgeKind = "next"
-	// EdgeTaken is the branch of a condition that holds.
-	EdgeTaken EdgeKind = "taken"
 	// EdgeJump is unconditional.
 	EdgeJump EdgeKind = "jump"
 )
@@ -147,6 +149,7 @@ func (p *program) exits(b Block) []exit {
 		if taken.slot == next.slot {
 			return []exit{next}
 		}
+		next.kind = EdgeNotTaken
 		return []exit{next, taken}
 	case ins.IsJump():
 		return []exit{{last + 1 + ins.Displacement(), EdgeJump}}

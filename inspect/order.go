@@ -107,23 +107,18 @@ func (s *sketch) sortByMedian(l int, beside [][]int) {
 
 // median of places, leaning to the denser side for an even number.
 func (s *sketch) median(vs []int) float64 {
-	places := make([]float64, len(vs))
-	for i, v := range vs {
-		places[i] = float64(s.vertices[v].place)
-	}
-	slices.Sort(places)
+	places := s.places(vs)
 	m := len(places) / 2
-	switch {
-	case len(places)%2 == 1:
-		return places[m]
-	case len(places) == 2:
-		return (places[0] + places[1]) / 2
+	high := float64(places[m])
+	if len(places)%2 == 1 {
+		return high
 	}
-	left, right := places[m-1]-places[0], places[len(places)-1]-places[m]
+	low := float64(places[m-1])
+	left, right := low-float64(places[0]), float64(places[len(places)-1])-high
 	if left+right == 0 {
-		return (places[m-1] + places[m]) / 2
+		return (low + high) / 2
 	}
-	return (places[m-1]*right + places[m]*left) / (left + right)
+	return (low*right + high*left) / (left + right)
 }
 
 // transpose swaps neighbours as long as that removes crossings.
@@ -150,17 +145,31 @@ func (s *sketch) transpose() {
 }
 
 // pairCrossings counts the crossings between the lines of a and of b on one
-// side, if a stands left of b.
+// side, if a stands left of b. It walks both lists of places in order, since a
+// vertex may have thousands of neighbours.
 func (s *sketch) pairCrossings(beside [][]int, a, b int) int {
-	n := 0
-	for _, x := range beside[a] {
-		for _, y := range beside[b] {
-			if s.vertices[x].place > s.vertices[y].place {
-				n++
-			}
+	if len(beside[a]) == 0 || len(beside[b]) == 0 {
+		return 0
+	}
+	as, bs := s.places(beside[a]), s.places(beside[b])
+	n, j := 0, 0
+	for _, x := range as {
+		for j < len(bs) && bs[j] < x {
+			j++
 		}
+		n += j
 	}
 	return n
+}
+
+// places are the places of vertices, in order.
+func (s *sketch) places(vs []int) []int {
+	out := make([]int, len(vs))
+	for i, v := range vs {
+		out[i] = s.vertices[v].place
+	}
+	slices.Sort(out)
+	return out
 }
 
 // crossings counts all crossings, layer by layer, with a tree of sums.

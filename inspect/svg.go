@@ -17,18 +17,20 @@ const (
 	lineHeight = 14
 	padX       = 8
 	padY       = 6
+	headHeight = lineHeight + padY
 	margin     = 24
 	titleSpace = 34
 	partGap    = 40
 	corner     = 7
 	arrow      = 6
-	maxChars   = 72
+	maxChars   = 64 // of a line of code
+	maxSource  = 42 // of a source line in a block whose code is narrower
 )
 
 // SVG draws the graph: functions below each other, in each the blocks in layers
 // from the top to the bottom. Blocks show their first source line and their
-// instructions; green lines are taken branches, red ones those not taken, grey
-// ones jumps; dashed blue lines close loops, on their way up. Colours follow the
+// instructions; green lines are branches taken, red ones those not taken, grey
+// ones the rest; dashed blue lines close loops, on their way up. Colours follow the
 // viewer's dark or light scheme. The drawing needs no fonts, scripts or network.
 //
 // A function too large to be drawn is an error.
@@ -78,8 +80,8 @@ const svgStyle = `<style>
 .edge{fill:none;stroke-width:1.3}
 .tip{stroke:none}
 .taken{stroke:#2c8a57}.taken.tip{fill:#2c8a57}
-.next{stroke:#b5524a}.next.tip{fill:#b5524a}
-.jump{stroke:#7d848d}.jump.tip{fill:#7d848d}
+.not_taken{stroke:#b5524a}.not_taken.tip{fill:#b5524a}
+.next,.jump{stroke:#7d848d}.next.tip,.jump.tip{fill:#7d848d}
 .back{stroke:#2f6fc4;stroke-dasharray:5 3}.back.tip{fill:#2f6fc4}
 @media (prefers-color-scheme:dark){
 .page{fill:#15181c}
@@ -91,8 +93,8 @@ const svgStyle = `<style>
 .block .slots{fill:#8b939d}
 .block .src{fill:#a3abb5}
 .taken{stroke:#56b886}.taken.tip{fill:#56b886}
-.next{stroke:#d97f77}.next.tip{fill:#d97f77}
-.jump{stroke:#8b939d}.jump.tip{fill:#8b939d}
+.not_taken{stroke:#d97f77}.not_taken.tip{fill:#d97f77}
+.next,.jump{stroke:#8b939d}.next.tip,.jump.tip{fill:#8b939d}
 .back{stroke:#6ba4ec}.back.tip{fill:#6ba4ec}
 }
 </style>

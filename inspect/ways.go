@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -12,14 +13,15 @@ const (
 	bareGap  = 34 // between layers, for curves
 	trackGap = 7  // between lines that run across
 	portGap  = 16 // between lines that leave a block
+	flatness = 60 // a curve that goes so far gets one more in height
 )
 
 // ways is where lines run: the ports at blocks, and for the ways back the
 // tracks on which they cross the gaps between layers. Gap l is above layer l.
 type ways struct {
 	s *sketch
-	// out is the x at which a segment leaves its upper vertex, in the top
-	// vertex where it arrives in its lower one.
+	// out is the x at which a segment leaves its upper vertex, in that at
+	// which it arrives at its lower one.
 	out, in []float64
 	// leave and enter are the x of a way back at its source, and at the block
 	// it leads to; tracks are the numbers of the tracks they use in their gaps.
@@ -29,6 +31,8 @@ type ways struct {
 	enters []int           // track, by trunk
 	below  []int           // tracks used right below the layer above a gap
 	above  []int           // tracks used right above the layer below a gap
+	// reach is how far across the curves in a gap go, at most.
+	reach []float64
 }
 
 func newWays(s *sketch) *ways {
@@ -37,9 +41,14 @@ func newWays(s *sketch) *ways {
 		leave: map[int]float64{}, leaves: map[int]int{},
 		enter: make([]float64, len(s.returns)), enters: make([]int, len(s.returns)),
 		below: make([]int, len(s.layers)+1), above: make([]int, len(s.layers)+1),
+		reach: make([]float64, len(s.layers)+1),
 	}
 	w.ports()
 	w.tracks()
+	for i, seg := range s.segments {
+		gap := s.vertices[seg.to].layer
+		w.reach[gap] = max(w.reach[gap], math.Abs(w.out[i]-w.in[i]))
+	}
 	return w
 }
 
@@ -63,14 +72,13 @@ func (w *ways) ports() {
 			lower[seg.from] = append(lower[seg.from], port{to.x, func(x float64) { w.out[i] = x }})
 		}
 	}
+	arrivals := make([][]int, len(s.vertices)) // segments by their lower end
+	for i, seg := range s.segments {
+		arrivals[seg.to] = append(arrivals[seg.to], i)
+	}
 	for i, t := range s.returns {
 		x := s.vertices[t.bends[0]].x
-		var arriving []int
-		for j, seg := range s.segments {
-			if seg.to == t.block {
-				arriving = append(arriving, j)
-			}
-		}
+		arriving := arrivals[t.block]
 		upper[t.block] = append(upper[t.block], port{x, func(x float64) { w.enter[i] = x }})
 		if len(arriving) > 0 {
 			upper[t.block] = append(upper[t.block], port{s.vertices[t.block].x, func(x float64) {
@@ -144,14 +152,15 @@ func (w *ways) bend(t trunk, from int) int {
 	return t.bends[w.s.vertices[from].layer-w.s.vertices[t.block].layer]
 }
 
-// room is the height of a gap: curves between the tracks on both sides.
+// room is the height of a gap: curves between the tracks on both sides. Far
+// reaching curves get more, so as not to run flat.
 func (w *ways) room(gap int) float64 {
 	h := float64(w.below[gap]+w.above[gap]) * trackGap
 	if h > 0 {
 		h += trackGap
 	}
 	if gap > 0 && gap < len(w.s.layers) {
-		h += bareGap
+		h += bareGap + min(w.reach[gap]/flatness, bareGap)
 	} else if h > 0 {
 		h += arrow
 	}

@@ -1,0 +1,54 @@
+package inspect_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/skepdev/skep/inspect"
+	"github.com/skepdev/skep/object"
+)
+
+// Whatever an object holds, looking at it ends without a panic.
+func FuzzInspect(f *testing.F) {
+	files, err := filepath.Glob("testdata/*.o")
+	if err != nil || len(files) == 0 {
+		f.Fatal("no seeds", err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		const tooLarge = 1 << 20
+		if len(data) > tooLarge {
+			return
+		}
+		spec, err := object.Open(bytes.NewReader(data), int64(len(data)), &object.Options{AllowUnresolved: true, AnyByteOrder: true})
+		if err != nil {
+			return
+		}
+		if _, err := json.Marshal(inspect.Describe(spec)); err != nil {
+			t.Error(err)
+		}
+		for name := range spec.Programs {
+			if l, err := inspect.List(spec, name); err == nil {
+				if err := l.WriteText(io.Discard, inspect.TextOptions{Opcodes: true}); err != nil {
+					t.Error(err)
+				}
+			}
+			if g, err := inspect.Flow(spec, name); err == nil {
+				_ = g.SVG(io.Discard) // may be too large
+				if err := g.DOT(io.Discard); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
+}
