@@ -18,7 +18,6 @@ type kernelMap struct {
 	fd         int
 	spec       Spec
 	valueBytes int
-	inner      []*kernelMap
 }
 
 const (

@@ -10,5 +10,4 @@ func at64(addr uintptr) *uint64 { return *(**uint64)(unsafe.Pointer(&addr)) }
 
 func peek64(addr uintptr) uint64         { return atomic.LoadUint64(at64(addr)) }
 func poke64(addr uintptr, v uint64)      { atomic.StoreUint64(at64(addr), v) }
-func add64(addr uintptr, v uint64)       { atomic.AddUint64(at64(addr), v) }
 func bytesOf(addr uintptr, n int) []byte { return bytesAt(unsafe.Pointer(at64(addr)), uintptr(n)) }
