@@ -1,22 +1,45 @@
-package kernel_test
+//go:build linux
+
+package kernel
 
 import (
 	"testing"
 
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/skepdev/skep/engine"
 	"github.com/skepdev/skep/engine/enginetest"
-	"github.com/skepdev/skep/kernel"
 )
 
 // The kernel tells the whole behaviour story: expectations were taken from it.
 func TestStory(t *testing.T) {
-	eng, err := kernel.New(kernel.Config{})
+	enginetest.Run(t, newEngine(t), enginetest.Options{Device: storyDevice, PinDir: bpfFS})
+}
+
+// storyDevice is one end of a veth pair; frames arrive at it when they are
+// sent from the other.
+func storyDevice(t *testing.T) enginetest.Device {
+	t.Helper()
+	ns := netNS(t)
+	var fd int
+	err := inNetNS(ns, func() error {
+		l, err := netlink.LinkByName("va")
+		if err != nil {
+			return err
+		}
+		if fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0); err != nil {
+			return err
+		}
+		// A blocking send waits for room: no frame is lost on its way out.
+		return unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: l.Attrs().Index})
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := eng.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	enginetest.Run(t, eng, enginetest.Options{})
+	t.Cleanup(func() { unix.Close(fd) })
+	return enginetest.Device{
+		Target:  engine.Device{Name: "vb", NetNS: ns},
+		Receive: func(frame []byte) error { return unix.Send(fd, frame, 0) },
+	}
 }
