@@ -218,27 +218,40 @@ func setupVeth() error {
 // sendFrame sends one broadcast frame of n bytes out of a device.
 func sendFrame(t *testing.T, ns, device string, n int) {
 	t.Helper()
+	send, done := frameSender(t, ns, device, n)
+	defer done()
+	send()
+}
+
+// frameSender opens a socket that sends such frames: opening is what is slow.
+func frameSender(t *testing.T, ns, device string, n int) (send, done func()) {
+	t.Helper()
+	var fd int
+	var to unix.SockaddrLinklayer
+	frame := make([]byte, n)
 	err := inNetNS(ns, func() error {
 		ifc, err := net.InterfaceByName(device)
 		if err != nil {
 			return err
 		}
-		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
-		if err != nil {
-			return err
-		}
-		defer unix.Close(fd)
-		frame := make([]byte, n)
 		for i := range 6 {
 			frame[i] = 0xff
 		}
 		copy(frame[6:], ifc.HardwareAddr)
 		frame[12], frame[13] = 0x88, 0xb5 // local experimental
-		return unix.Sendto(fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: ifc.Index, Halen: 6})
+		to = unix.SockaddrLinklayer{Ifindex: ifc.Index, Halen: 6}
+		fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+		return err
 	})
 	if err != nil {
-		t.Fatalf("send frame: %v", err)
+		t.Fatalf("open a packet socket: %v", err)
 	}
+	send = func() {
+		if err := unix.Sendto(fd, frame, 0, &to); err != nil {
+			t.Errorf("send frame: %v", err)
+		}
+	}
+	return send, func() { unix.Close(fd) }
 }
 
 // attach attaches, or skips the test with the reason this kernel gives.
@@ -298,4 +311,18 @@ func newCgroup(t *testing.T) string {
 		}
 	})
 	return dir
+}
+
+// settles waits until sum reaches want, and fails if it does not or goes past.
+func (c *counter) settles(t *testing.T, sum func() uint64, want uint64) {
+	t.Helper()
+	for range 200 {
+		if sum() >= want {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	if got := sum(); got != want {
+		t.Errorf("%d counted, want %d", got, want)
+	}
 }

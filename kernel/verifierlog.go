@@ -27,21 +27,21 @@ type rejection struct {
 //	R1 invalid mem access 'scalar'                  the reason: a sentence
 //	processed 12 insns (limit 1000000) …            statistics
 type logPatterns struct {
-	insn, source, noise, insnRef *regexp.Regexp
+	insn, source, noise, insnRef, taken *regexp.Regexp
 }
 
 func newLogPatterns() logPatterns {
 	return logPatterns{
-		// The state may stand between the number and the instruction (6.1).
 		insn:   regexp.MustCompile(`^(\d+): (?:\([0-9a-f]{2}\) )(.*)$`),
 		source: regexp.MustCompile(`^; (.*)$`),
 		noise: regexp.MustCompile(`^(?:processed \d+ insns|verification time \d|stack depth |` +
 			`max_states_per_insn|\d+: (?:R\d|frame\d|safe)|from \d+ to \d+|` +
 			`(?:last_idx|regs=|first_idx|mark_precise|parent |propagating |func#\d|caller:|callee:|returning from callee|to caller at)|` +
-			`R\d+(?:_\w+)?=|-- BEGIN|-- END|Func#\d+ |Validating |arg#\d+ |btf_vmlinux|insns_|total_states|peak_states|mark_read|old state:|cur state:|` +
+			`R\d+(?:_\w+)?=|-- BEGIN|-- END|Func#\d+ |Validating |btf_vmlinux|insns_|total_states|peak_states|mark_read|old state:|cur state:|` +
 			`infinite loop detected at insn|live regs|hit scc|scc |stack use)`),
-		// What the verifier adds after a reason to show what it compared.
+		// A reason found before anything was simulated names its place.
 		insnRef: regexp.MustCompile(`\binsn (\d+)\b`),
+		taken:   regexp.MustCompile(` \d+: R\d`),
 	}
 }
 
@@ -61,7 +61,7 @@ func readRejection(log []string) rejection {
 		}
 		if m := pat.insn.FindStringSubmatch(line); m != nil {
 			if n, err := strconv.Atoi(m[1]); err == nil {
-				r.instruction, r.assembly = n, instructionText(m[2])
+				r.instruction, r.assembly = n, pat.instructionText(m[2])
 				r.source = pat.sourceBefore(log[:i])
 				break
 			}
@@ -109,11 +109,14 @@ func (p logPatterns) isReason(line string) bool {
 	return !p.noise.MatchString(line) && !p.insn.MatchString(line) && !p.source.MatchString(line)
 }
 
-// instructionText is an instruction without the state that follows it, and in
-// logs of older kernels without what stands after two spaces.
-func instructionText(s string) string {
+// instructionText is an instruction without the state that follows it: after a
+// semicolon, or for a jump that was taken "4: R0=…".
+func (p logPatterns) instructionText(s string) string {
 	if i := strings.Index(s, " ; "); i >= 0 {
 		s = s[:i]
+	}
+	if i := p.taken.FindStringIndex(s); i != nil {
+		s = s[:i[0]]
 	}
 	return strings.TrimSpace(s)
 }
