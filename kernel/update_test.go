@@ -4,6 +4,7 @@ package kernel
 
 import (
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -65,7 +66,7 @@ func TestUpdateIsAtomic(t *testing.T) {
 			l := attach(t, e, a.Programs["count"], at.target(ns))
 			stop := make(chan struct{})
 			var wg sync.WaitGroup
-			flips := 0
+			var flips atomic.Int64
 			wg.Go(func() {
 				for {
 					for _, p := range []engine.Program{b.Programs["count"], a.Programs["count"]} {
@@ -78,27 +79,29 @@ func TestUpdateIsAtomic(t *testing.T) {
 							t.Error(err)
 							return
 						}
-						flips++
+						flips.Add(1)
 					}
 				}
 			})
+			first := counter{hits: a.Maps["hits"], slot: 1}
+			second := counter{hits: a.Maps["hits"], slot: 2}
 			send, done := frameSender(t, ns, "va", 64)
 			defer done()
-			const frames = 2000
-			for i := range frames {
-				send()
-				if i%100 == 0 {
-					time.Sleep(time.Millisecond)
+			// In portions that the devices' queues hold.
+			const portion, atLeast, enoughFlips = 100, 1000, 20
+			frames := uint64(0)
+			for end := time.Now().Add(20 * time.Second); (frames < atLeast || flips.Load() < enoughFlips) && time.Now().Before(end) && !t.Failed(); {
+				for range portion {
+					send()
 				}
+				frames += portion
+				first.settles(t, func() uint64 { return first.count(t) + second.count(t) }, frames)
 			}
 			close(stop)
 			wg.Wait()
-			first := counter{hits: a.Maps["hits"], slot: 1}
-			second := counter{hits: a.Maps["hits"], slot: 2}
-			first.settles(t, func() uint64 { return first.count(t) + second.count(t) }, frames)
-			t.Logf("%d updates, %d frames by one program, %d by the other", flips, first.count(t), second.count(t))
-			if flips < 10 {
-				t.Errorf("only %d updates", flips)
+			t.Logf("%d updates, %d frames by one program, %d by the other", flips.Load(), first.count(t), second.count(t))
+			if flips.Load() < enoughFlips || first.count(t) == 0 || second.count(t) == 0 {
+				t.Errorf("%d updates, %d and %d frames: nothing was tried", flips.Load(), first.count(t), second.count(t))
 			}
 		})
 	}
