@@ -90,7 +90,10 @@ func TestUpdateIsAtomic(t *testing.T) {
 			// In portions that the devices' queues hold.
 			const portion, atLeast, enoughFlips = 100, 1000, 20
 			frames := uint64(0)
-			for end := time.Now().Add(20 * time.Second); (frames < atLeast || flips.Load() < enoughFlips) && time.Now().Before(end) && !t.Failed(); {
+			enough := func() bool {
+				return frames >= atLeast && flips.Load() >= enoughFlips && first.count(t) > 0 && second.count(t) > 0
+			}
+			for end := time.Now().Add(20 * time.Second); !enough() && time.Now().Before(end) && !t.Failed(); {
 				for range portion {
 					send()
 				}
@@ -100,7 +103,7 @@ func TestUpdateIsAtomic(t *testing.T) {
 			close(stop)
 			wg.Wait()
 			t.Logf("%d updates, %d frames by one program, %d by the other", flips.Load(), first.count(t), second.count(t))
-			if flips.Load() < enoughFlips || first.count(t) == 0 || second.count(t) == 0 {
+			if !enough() {
 				t.Errorf("%d updates, %d and %d frames: nothing was tried", flips.Load(), first.count(t), second.count(t))
 			}
 		})
@@ -129,27 +132,34 @@ func TestCgroupUpdateIsAtomic(t *testing.T) {
 				}
 				defer l.Close()
 			}
-			done := make(chan error, 1)
-			go func() { done <- child(t, "udpmany", dir) }()
-			for running := true; running; {
-				for _, p := range []engine.Program{b.prog, a.prog} {
-					if err := l.Update(p); err != nil {
-						t.Fatal(err)
-					}
-				}
-				select {
-				case err := <-done:
-					if err != nil {
-						t.Fatal(err)
-					}
-					running = false
-				default:
-				}
+			for sent := uint64(0); (a.count(t) == 0 || b.count(t) == 0) && sent < 50*childDatagrams; {
+				flipWhile(t, l, [2]engine.Program{b.prog, a.prog}, func() error { return child(t, "udpmany", dir) })
+				sent += childDatagrams
+				a.settles(t, func() uint64 { return a.count(t) + b.count(t) }, sent)
 			}
-			a.settles(t, func() uint64 { return a.count(t) + b.count(t) }, childDatagrams)
 			if a.count(t) == 0 || b.count(t) == 0 {
 				t.Errorf("%d datagrams by one program, %d by the other", a.count(t), b.count(t))
 			}
 		})
+	}
+}
+
+// flipWhile updates the link with one program and the other until f returns.
+func flipWhile(t *testing.T, l engine.Link, programs [2]engine.Program, f func() error) {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	for i := 0; ; i++ {
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatal(err)
+			}
+			return
+		default:
+		}
+		if err := l.Update(programs[i%2]); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
