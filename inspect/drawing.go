@@ -97,13 +97,23 @@ func newDrawing(part *FlowPart) (*drawing, error) {
 	return d, nil
 }
 
+// title is the function's prototype or name, as much as is shown.
+func (d *drawing) title() string {
+	if d.part.Prototype != "" {
+		return shorten(d.part.Prototype, maxTitle)
+	}
+	return shorten(d.part.Function, maxTitle)
+}
+
+// partWidth and partHeight are those of the blocks and the title above.
+func (d *drawing) partWidth() float64 {
+	return max(d.width, float64(utf8.RuneCountInString(d.title()))*titleWidth)
+}
+func (d *drawing) partHeight() float64 { return titleSpace + d.height }
+
 // write draws title, lines and blocks, so that blocks cover lines.
 func (d *drawing) write(b *bufio.Writer) {
-	title := d.part.Prototype
-	if title == "" {
-		title = d.part.Function
-	}
-	fmt.Fprintf(b, `<text class="title" x="0" y="14">%s</text>`+"\n", escape(shorten(title, 160)))
+	fmt.Fprintf(b, `<text class="title" x="0" y="14">%s</text>`+"\n", escape(d.title()))
 	fmt.Fprintf(b, `<g transform="translate(0 %d)">`+"\n", titleSpace)
 	d.writeLines(b)
 	for v := range d.vertices {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"unicode/utf8"
 )
@@ -20,15 +21,17 @@ const (
 	headHeight = lineHeight + padY
 	margin     = 24
 	titleSpace = 34
-	partGap    = 40
+	titleWidth = 8.6 // of a character
+	maxTitle   = 100
+	partGap    = 48
 	corner     = 7
 	arrow      = 6
 	maxChars   = 64 // of a line of code
 	maxSource  = 42 // of a source line in a block whose code is narrower
 )
 
-// SVG draws the graph: functions below each other, in each the blocks in layers
-// from the top to the bottom. Blocks show their first source line and their
+// SVG draws the graph: functions in order, from left to right and row by row; in
+// each the blocks in layers from the top to the bottom. Blocks show their first source line and their
 // instructions; green lines are branches taken, red ones those not taken, grey
 // ones the rest; dashed blue lines close loops, on their way up. Colours follow the
 // viewer's dark or light scheme. The drawing needs no fonts, scripts or network.
@@ -36,33 +39,50 @@ const (
 // A function too large to be drawn is an error.
 func (g *Graph) SVG(w io.Writer) error {
 	var parts []*drawing
-	width, height := 0.0, 0.0
 	for i := range g.Functions {
 		d, err := newDrawing(&g.Functions[i])
 		if err != nil {
 			return err
 		}
-		width = max(width, d.width)
-		height += titleSpace + d.height
 		parts = append(parts, d)
 	}
-	width += 2 * margin
-	height += 2*margin + partGap*float64(max(len(parts)-1, 0))
+	places, width, height := shelves(parts)
 	b := bufio.NewWriter(w)
 	fmt.Fprintf(b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %s %s" width="%s" height="%s">`+"\n",
 		num(width), num(height), num(width), num(height))
 	fmt.Fprintf(b, "<title>%s</title>\n", escape(g.Program))
 	b.WriteString(svgStyle)
 	fmt.Fprintf(b, `<rect class="page" width="%s" height="%s"/>`+"\n", num(width), num(height))
-	y := float64(margin)
-	for _, d := range parts {
-		fmt.Fprintf(b, `<g transform="translate(%s %s)">`+"\n", num(margin), num(y))
+	for i, d := range parts {
+		fmt.Fprintf(b, `<g transform="translate(%s %s)">`+"\n", num(places[i][0]), num(places[i][1]))
 		d.write(b)
 		b.WriteString("</g>\n")
-		y += titleSpace + d.height + partGap
 	}
 	b.WriteString("</svg>\n")
 	return b.Flush()
+}
+
+// shelves puts the functions into rows, about as wide together as they are high,
+// and returns where each stands and the size of the page.
+func shelves(parts []*drawing) (places [][2]float64, width, height float64) {
+	area, row := 0.0, 0.0
+	for _, d := range parts {
+		area += (d.partWidth() + partGap) * (d.partHeight() + partGap)
+		row = max(row, d.partWidth())
+	}
+	row = max(row, math.Sqrt(area))
+	x, y, tallest := 0.0, 0.0, 0.0
+	for _, d := range parts {
+		if x > 0 && x+d.partWidth() > row {
+			x, y, tallest = 0, y+tallest+partGap, 0
+		}
+		places = append(places, [2]float64{margin + x, margin + y})
+		width = max(width, x+d.partWidth())
+		tallest = max(tallest, d.partHeight())
+		height = max(height, y+tallest)
+		x += d.partWidth() + partGap
+	}
+	return places, width + 2*margin, height + 2*margin
 }
 
 const svgStyle = `<style>
