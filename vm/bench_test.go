@@ -128,3 +128,37 @@ func BenchmarkNoop(b *testing.B) {
 		}
 	}
 }
+
+// checksum adds up 1,400 bytes of the packet in words of two.
+const checksum = `
+	r6 = *(u32 *)(r1 +0)
+	r7 = *(u32 *)(r1 +4)
+	r2 = r6
+	r2 += 1400
+	r0 = 0
+	if r2 > r7 goto out
+	r3 = 0
+loop:
+	r4 = *(u16 *)(r6 +0)
+	r0 += r4
+	r6 += 2
+	r3 += 1
+	if r3 < 700 goto loop
+out:
+	exit
+`
+
+func BenchmarkChecksum(b *testing.B) {
+	m := newMachine(b, Config{CPUs: 1})
+	p := load(b, m, abi.ProgXDP, assemble(b, checksum))
+	pk, err := m.NewPacket(make([]byte, 1500))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer pk.Release()
+	for b.Loop() {
+		if _, err := p.RunXDP(pk, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

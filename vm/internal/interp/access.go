@@ -106,7 +106,7 @@ func (t *Thread) Probe(a, size uint64, write bool) ([]byte, bool) {
 	if size > maxAccess {
 		return nil, false
 	}
-	if write && t.write(a, size) == nil || !write && t.read(a, size) == nil {
+	if write && !t.write(a, size) || !write && !t.read(a, size) {
 		return nil, false
 	}
 	return bytesAt(a, int(size)), true
@@ -140,24 +140,28 @@ func (t *Thread) Charge(n int64) bool {
 	return true
 }
 
+// How a legacy load ends.
+const (
+	legacyStopped = iota
+	legacyLoaded
+	legacyShort
+)
+
 // loadLegacy is LD_ABS and LD_IND: a load from the packet in network byte
-// order, for which a packet that is too short ends the program. It leaves -1
-// in t.pc then.
-func (t *Thread) loadLegacy(op *Op) bool {
+// order, for which a packet that is too short ends the function.
+func (t *Thread) loadLegacy(op *Op) int {
 	if t.R[6] != t.ctxBase || t.SKB == nil {
 		t.Fail("legacy packet access: r6 is not the context")
-		return false
+		return legacyStopped
 	}
 	off := int32(op.Imm)
 	if op.Code == opLoadInd {
 		off += int32(uint32(t.R[op.Src&15]))
 	}
 	v, err := t.SKB.LoadLegacy(off, int(op.Dst))
-	if err != 0 {
-		t.R[0] = 0
-		t.pc = -1
-		return true
-	}
 	t.R[0] = uint64(v)
-	return true
+	if err != 0 {
+		return legacyShort
+	}
+	return legacyLoaded
 }

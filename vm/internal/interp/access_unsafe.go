@@ -1,23 +1,47 @@
 package interp
 
-// loadSigned loads size bytes at a and extends their sign.
-func (t *Thread) loadSigned(a, size uint64, dst uint8) bool {
-	var v uint64
-	switch q := t.read(a, size); {
-	case q == nil:
-		if !t.loadContext(a, size, dst) {
-			return false
-		}
-		v = t.R[dst]
+// load loads size bytes at a into register dst.
+func (t *Thread) load(a, size uint64, dst uint8) bool {
+	r := &t.R[dst&15]
+	switch {
+	case !t.read(a, size):
+		return t.loadContext(a, size, dst)
 	case size == 1:
-		v = uint64(*(*uint8)(q))
+		*r = uint64(*(*uint8)(ptr(a)))
 	case size == 2:
-		v = uint64(*(*uint16)(q))
+		*r = uint64(*(*uint16)(ptr(a)))
+	case size == 4:
+		*r = uint64(*(*uint32)(ptr(a)))
 	default:
-		v = uint64(*(*uint32)(q))
+		*r = *(*uint64)(ptr(a))
 	}
-	shift := 64 - 8*size
-	t.R[dst] = uint64(int64(v<<shift) >> shift)
+	return true
+}
+
+// loadSigned is load that extends the sign.
+func (t *Thread) loadSigned(a, size uint64, dst uint8) bool {
+	if !t.load(a, size, dst) {
+		return false
+	}
+	r, shift := &t.R[dst&15], 64-8*size
+	*r = uint64(int64(*r<<shift) >> shift)
+	return true
+}
+
+// store stores the lower size bytes of v at a.
+func (t *Thread) store(a, size, v uint64) bool {
+	switch {
+	case !t.write(a, size):
+		return t.storeContext(a, size, v)
+	case size == 1:
+		*(*uint8)(ptr(a)) = uint8(v)
+	case size == 2:
+		*(*uint16)(ptr(a)) = uint16(v)
+	case size == 4:
+		*(*uint32)(ptr(a)) = uint32(v)
+	default:
+		*(*uint64)(ptr(a)) = v
+	}
 	return true
 }
 

@@ -26,9 +26,9 @@ func (t *Thread) atomic(op *Op) bool {
 	a := t.R[base&15] + uint64(int64(op.Off))
 	var ok bool
 	if write {
-		ok = t.write(a, size) != nil
+		ok = t.write(a, size)
 	} else {
-		ok = t.read(a, size) != nil
+		ok = t.read(a, size)
 	}
 	if !ok {
 		t.fault(a, size, write, t.explain(a, size, write))
@@ -166,7 +166,7 @@ func (t *Thread) LockWord(a uint64) bool {
 		t.Fail("bpf_spin_lock while another lock is held")
 		return false
 	}
-	if t.write(a, 4) == nil {
+	if !t.write(a, 4) {
 		t.fault(a, 4, true, t.explain(a, 4, true))
 		return false
 	}

@@ -10,8 +10,9 @@ const maxMayGotos = 8 << 20
 // callCost is charged for a call besides the length of what is called.
 const callCost = 8
 
-// enter makes a frame for the function at slot to; the caller goes on at ret.
-func (t *Thread) enter(to int32, ret int) bool {
+// enter makes a frame for the function at slot to, called from slot t.pc, and
+// leaves t.pc in front of it.
+func (t *Thread) enter(to int32) bool {
 	if t.depth+1 >= abi.MaxCallFrames {
 		t.Fail("the call nests deeper than %d frames", abi.MaxCallFrames)
 		return false
@@ -22,20 +23,21 @@ func (t *Thread) enter(to int32, ret int) bool {
 		return false
 	}
 	f := &t.frames[t.depth]
-	f.prog, f.pc = t.prog, ret
+	f.prog, f.pc = t.prog, t.pc
 	copy(f.saved[:], t.R[6:11])
 	t.depth++
 	t.R[10] += frameStride
+	t.pc = int(to) - 1
 	return true
 }
 
-// leave undoes enter and returns where the caller goes on.
-func (t *Thread) leave() int {
+// leave undoes enter: the slot in t.pc is the call's again.
+func (t *Thread) leave() {
 	t.depth--
 	f := &t.frames[t.depth]
 	t.prog = f.prog
 	copy(t.R[6:11], f.saved[:])
-	return f.pc
+	t.pc = f.pc
 }
 
 // Callback runs the function that the register value fn refers to and returns
@@ -46,15 +48,13 @@ func (t *Thread) Callback(fn uint64, args ...uint64) (result uint64, ok bool) {
 		t.Fail("the callback %#x is not a function of this program", fn)
 		return 0, false
 	}
-	pc := t.pc
-	if !t.enter(int32(to), pc) {
+	if !t.enter(int32(to)) {
 		return 0, false
 	}
 	copy(t.R[1:6], args)
 	ok = t.exec(int(to))
 	if ok {
 		t.leave()
-		t.pc = pc
 	}
 	return t.R[0], ok
 }
@@ -62,33 +62,33 @@ func (t *Thread) Callback(fn uint64, args ...uint64) (result uint64, ok bool) {
 // tailCall replaces the running function by the program at index R3 of the
 // program array R2. If there is none, or after 33 in a row, the program goes
 // on.
-func (t *Thread) tailCall() bool {
+func (t *Thread) tailCall() {
 	if t.R[1] != t.ctxBase {
 		t.Fail("tail call: argument 1 is not the context")
-		return false
+		return
 	}
 	m := t.Map(t.R[2])
 	if m == nil {
-		return false
+		return
 	}
 	if m.Progs == nil {
 		t.Fail("tail call: map %s is a %s, not a prog_array", m.Name, m.Type)
-		return false
+		return
 	}
 	if t.tails >= abi.MaxTailCalls {
 		t.R[0] = negative(1)
-		return false
+		return
 	}
 	target, _ := m.Progs.At(uint32(t.R[3])).(Callee)
 	if target == nil {
 		t.R[0] = negative(2)
-		return false
+		return
 	}
 	p := target.Callee()
 	t.budget -= int64(p.funcs[0]) + callCost
 	if t.budget < 0 {
 		t.outOfBudget()
-		return false
+		return
 	}
 	t.tails++
 	t.prog = p
@@ -96,7 +96,7 @@ func (t *Thread) tailCall() bool {
 	if p.PacketWritable {
 		t.wpkt = t.pkt
 	}
-	return true
+	t.pc = -1
 }
 
 // Callee is implemented by what program arrays hold.

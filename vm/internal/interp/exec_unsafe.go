@@ -10,7 +10,7 @@ package interp
 func (t *Thread) exec(pc int) bool {
 	r := &t.R
 	ops := t.prog.ops
-	depth := t.depth
+	depth := t.depth // of the function entered
 	for {
 		op := &ops[pc]
 		pc++
@@ -164,54 +164,54 @@ func (t *Thread) exec(pc int) bool {
 
 		case opLoad8:
 			a := r[s] + uint64(int64(op.Off))
-			if q := t.read(a, 1); q != nil {
-				r[d] = uint64(*(*uint8)(q))
+			if t.pkt.has(a, 1) {
+				r[d] = uint64(*(*uint8)(ptr(a)))
 				continue
 			}
 			t.pc = pc - 1
-			if !t.loadContext(a, 1, d) {
+			if !t.load(a, 1, d) {
 				return false
 			}
-			continue
+			goto resume
 		case opLoad16:
 			a := r[s] + uint64(int64(op.Off))
-			if q := t.read(a, 2); q != nil {
-				r[d] = uint64(*(*uint16)(q))
+			if t.pkt.has(a, 2) {
+				r[d] = uint64(*(*uint16)(ptr(a)))
 				continue
 			}
 			t.pc = pc - 1
-			if !t.loadContext(a, 2, d) {
+			if !t.load(a, 2, d) {
 				return false
 			}
-			continue
+			goto resume
 		case opLoad32:
 			a := r[s] + uint64(int64(op.Off))
-			if q := t.read(a, 4); q != nil {
-				r[d] = uint64(*(*uint32)(q))
+			if t.pkt.has(a, 4) {
+				r[d] = uint64(*(*uint32)(ptr(a)))
 				continue
 			}
 			t.pc = pc - 1
-			if !t.loadContext(a, 4, d) {
+			if !t.load(a, 4, d) {
 				return false
 			}
-			continue
+			goto resume
 		case opLoad64:
 			a := r[s] + uint64(int64(op.Off))
-			if q := t.read(a, 8); q != nil {
-				r[d] = uint64(*(*uint64)(q))
+			if t.pkt.has(a, 8) {
+				r[d] = uint64(*(*uint64)(ptr(a)))
 				continue
 			}
 			t.pc = pc - 1
-			if !t.loadContext(a, 8, d) {
+			if !t.load(a, 8, d) {
 				return false
 			}
-			continue
+			goto resume
 		case opLoadS8, opLoadS16, opLoadS32:
 			t.pc = pc - 1
 			if !t.loadSigned(r[s]+uint64(int64(op.Off)), 1<<(op.Code-opLoadS8), d) {
 				return false
 			}
-			continue
+			goto resume
 		case opLoadStack8:
 			r[d] = uint64(*(*uint8)(ptr(r[10] + uint64(int64(op.Off)))))
 			continue
@@ -226,92 +226,92 @@ func (t *Thread) exec(pc int) bool {
 			continue
 		case opStore8:
 			a := r[d] + uint64(int64(op.Off))
-			if q := t.write(a, 1); q != nil {
-				*(*uint8)(q) = uint8(r[s])
+			if t.wpkt.has(a, 1) {
+				*(*uint8)(ptr(a)) = uint8(r[s])
 				continue
 			}
 			t.pc = pc - 1
-			if !t.storeContext(a, 1, uint64(r[s])) {
+			if !t.store(a, 1, uint64(r[s])) {
 				return false
 			}
-			continue
+			goto resume
 		case opStore16:
 			a := r[d] + uint64(int64(op.Off))
-			if q := t.write(a, 2); q != nil {
-				*(*uint16)(q) = uint16(r[s])
+			if t.wpkt.has(a, 2) {
+				*(*uint16)(ptr(a)) = uint16(r[s])
 				continue
 			}
 			t.pc = pc - 1
-			if !t.storeContext(a, 2, uint64(r[s])) {
+			if !t.store(a, 2, uint64(r[s])) {
 				return false
 			}
-			continue
+			goto resume
 		case opStore32:
 			a := r[d] + uint64(int64(op.Off))
-			if q := t.write(a, 4); q != nil {
-				*(*uint32)(q) = uint32(r[s])
+			if t.wpkt.has(a, 4) {
+				*(*uint32)(ptr(a)) = uint32(r[s])
 				continue
 			}
 			t.pc = pc - 1
-			if !t.storeContext(a, 4, uint64(r[s])) {
+			if !t.store(a, 4, uint64(r[s])) {
 				return false
 			}
-			continue
+			goto resume
 		case opStore64:
 			a := r[d] + uint64(int64(op.Off))
-			if q := t.write(a, 8); q != nil {
-				*(*uint64)(q) = uint64(r[s])
+			if t.wpkt.has(a, 8) {
+				*(*uint64)(ptr(a)) = uint64(r[s])
 				continue
 			}
 			t.pc = pc - 1
-			if !t.storeContext(a, 8, uint64(r[s])) {
+			if !t.store(a, 8, uint64(r[s])) {
 				return false
 			}
-			continue
+			goto resume
 		case opStoreK8:
 			a := r[d] + uint64(int64(op.Off))
-			if q := t.write(a, 1); q != nil {
-				*(*uint8)(q) = uint8(op.Imm)
+			if t.wpkt.has(a, 1) {
+				*(*uint8)(ptr(a)) = uint8(op.Imm)
 				continue
 			}
 			t.pc = pc - 1
-			if !t.storeContext(a, 1, uint64(op.Imm)) {
+			if !t.store(a, 1, uint64(op.Imm)) {
 				return false
 			}
-			continue
+			goto resume
 		case opStoreK16:
 			a := r[d] + uint64(int64(op.Off))
-			if q := t.write(a, 2); q != nil {
-				*(*uint16)(q) = uint16(op.Imm)
+			if t.wpkt.has(a, 2) {
+				*(*uint16)(ptr(a)) = uint16(op.Imm)
 				continue
 			}
 			t.pc = pc - 1
-			if !t.storeContext(a, 2, uint64(op.Imm)) {
+			if !t.store(a, 2, uint64(op.Imm)) {
 				return false
 			}
-			continue
+			goto resume
 		case opStoreK32:
 			a := r[d] + uint64(int64(op.Off))
-			if q := t.write(a, 4); q != nil {
-				*(*uint32)(q) = uint32(op.Imm)
+			if t.wpkt.has(a, 4) {
+				*(*uint32)(ptr(a)) = uint32(op.Imm)
 				continue
 			}
 			t.pc = pc - 1
-			if !t.storeContext(a, 4, uint64(op.Imm)) {
+			if !t.store(a, 4, uint64(op.Imm)) {
 				return false
 			}
-			continue
+			goto resume
 		case opStoreK64:
 			a := r[d] + uint64(int64(op.Off))
-			if q := t.write(a, 8); q != nil {
-				*(*uint64)(q) = uint64(op.Imm)
+			if t.wpkt.has(a, 8) {
+				*(*uint64)(ptr(a)) = uint64(op.Imm)
 				continue
 			}
 			t.pc = pc - 1
-			if !t.storeContext(a, 8, uint64(op.Imm)) {
+			if !t.store(a, 8, uint64(op.Imm)) {
 				return false
 			}
-			continue
+			goto resume
 		case opStoreStack8:
 			*(*uint8)(ptr(r[10] + uint64(int64(op.Off)))) = uint8(r[s])
 			continue
@@ -341,17 +341,17 @@ func (t *Thread) exec(pc int) bool {
 			if !t.atomic(op) {
 				return false
 			}
-			continue
+			goto resume
 		case opLoadAbs, opLoadInd:
 			t.pc = pc - 1
-			if !t.loadLegacy(op) {
+			switch t.loadLegacy(op) {
+			case legacyLoaded:
+				goto resume
+			case legacyShort:
+				goto exit // the packet is too short: the function ends with 0
+			default:
 				return false
 			}
-			if t.pc >= 0 {
-				continue
-			}
-			// The packet is too short: the program ends with 0.
-			goto exit
 
 		case opJA:
 		case opJEqK:
@@ -537,35 +537,33 @@ func (t *Thread) exec(pc int) bool {
 			}
 		case opHelper:
 			t.pc = pc - 1
-			r[0] = t.prog.helpers[op.Imm](t)
+			t.R[0] = t.prog.helpers[op.Imm](t)
 			if t.stop != nil {
 				return false
 			}
-			continue
+			goto resume
 		case opCall:
 			t.pc = pc - 1
-			if !t.enter(op.Off, pc) {
+			if !t.enter(op.Off) {
 				return false
 			}
-			pc = int(op.Off)
-			continue
+			goto resume
 		case opTailCall:
 			t.pc = pc - 1
-			if t.tailCall() {
-				ops, pc = t.prog.ops, 0
-			}
+			t.tailCall()
 			if t.stop != nil {
 				return false
 			}
-			continue
+			goto resume
 		case opExit:
+			t.pc = pc - 1
 			goto exit
 		default:
 			t.pc = pc - 1
 			if !t.rare(op) {
 				return false
 			}
-			continue
+			goto resume
 		}
 		if next := int(op.Off); next >= pc {
 			pc = next
@@ -581,10 +579,12 @@ func (t *Thread) exec(pc int) bool {
 		continue
 	exit:
 		if t.depth == depth {
-			t.pc = pc - 1
 			return true
 		}
-		pc = t.leave()
-		ops = t.prog.ops
+		t.leave()
+	resume:
+		// Calls leave where to go on in t. Keeping nothing else across them
+		// spares the loop from spilling its registers at every instruction.
+		ops, pc = t.prog.ops, t.pc+1
 	}
 }

@@ -20,35 +20,15 @@ func firstValue(m *Map) uint64 {
 	return uint64(m.Lookup(unsafe.Pointer(&key), 0))
 }
 
-// read returns where size bytes at a can be read, or nil for a context that
-// is not memory and for a bad access.
-func (t *Thread) read(a, size uint64) unsafe.Pointer {
-	if t.pkt.has(a, size) || t.val.has(a, size) {
-		return ptr(a)
-	}
-	return t.readSlow(a, size)
+// read says whether size bytes at a can be read; a no is a context that is not
+// memory, or a bad access.
+func (t *Thread) read(a, size uint64) bool {
+	return t.val.has(a, size) || t.pkt.has(a, size) || t.common(a, size, false)
 }
 
 // write is read for writing.
-func (t *Thread) write(a, size uint64) unsafe.Pointer {
-	if t.wpkt.has(a, size) || t.wval.has(a, size) {
-		return ptr(a)
-	}
-	return t.writeSlow(a, size)
-}
-
-func (t *Thread) readSlow(a, size uint64) unsafe.Pointer {
-	if t.common(a, size, false) {
-		return ptr(a)
-	}
-	return nil
-}
-
-func (t *Thread) writeSlow(a, size uint64) unsafe.Pointer {
-	if t.common(a, size, true) {
-		return ptr(a)
-	}
-	return nil
+func (t *Thread) write(a, size uint64) bool {
+	return t.wval.has(a, size) || t.wpkt.has(a, size) || t.common(a, size, true)
 }
 
 // common checks what is not the packet.

@@ -15,7 +15,7 @@ type XDP struct {
 // given size: 256 bytes in front of the data less what the kernel keeps, and
 // as many behind it as the frame leaves.
 func (b *Buffer) FrameXDP(frameSize int) {
-	b.hard = b.meta - XDPHeadroom
+	b.hard = max(b.meta-XDPHeadroom, 0)
 	b.limit = min(b.hard+frameSize-SharedInfo, len(b.mem))
 	b.hidden = false
 }
