@@ -66,6 +66,17 @@ func BenchmarkUpdate(b *testing.B) {
 	})
 }
 
+func BenchmarkCheck(b *testing.B) {
+	benchmarks(b, func(b *testing.B, m Map, keys [][]byte) {
+		addr := m.Lookup(pointerTo(keys[77]), 0)
+		for range b.N {
+			if ok, why := m.Check(addr, 8, true); !ok {
+				b.Fatal(why)
+			}
+		}
+	})
+}
+
 // BenchmarkUpdateParallel shows whether updates get in each other's way.
 func BenchmarkUpdateParallel(b *testing.B) {
 	value := make([]byte, 64)

@@ -20,18 +20,26 @@ func (r *region) check(addr uintptr, n int) (index uintptr, ok bool, why string)
 	if addr < r.base || off >= r.size || n < 0 {
 		return 0, false, "not an address of this map"
 	}
-	in := off % r.plane
-	index = in / r.stride
-	at := in%r.stride - r.offset
+	if r.plane != r.size {
+		off %= r.plane
+	}
+	index = off / r.stride
+	at := off - index*r.stride - r.offset // wraps before the value
+	if end := at + uintptr(n); index < r.count && at <= r.value && end <= r.value {
+		return index, true, ""
+	}
+	return 0, false, r.explain(index, off-index*r.stride, uintptr(n))
+}
+
+// explain says why n bytes, at that place in an element, are not a value.
+func (r *region) explain(index, at, n uintptr) string {
 	switch {
 	case index >= r.count:
-		return 0, false, "past the last value of the map"
-	case in%r.stride < r.offset:
-		return 0, false, fmt.Sprintf("%d bytes before a map value", r.offset-in%r.stride)
-	case at+uintptr(n) > r.value:
-		return 0, false, fmt.Sprintf("%d bytes past the end of a map value of %d bytes", at+uintptr(n)-r.value, r.value)
+		return "past the last value of the map"
+	case at < r.offset:
+		return fmt.Sprintf("%d bytes before a map value", r.offset-at)
 	}
-	return index, true, ""
+	return fmt.Sprintf("%d bytes past the end of a map value of %d bytes", at-r.offset+n-r.value, r.value)
 }
 
 // access adds the rights of the program side to a check.
