@@ -9,7 +9,7 @@ import (
 
 // TestStory: the embedded engine tells the behaviour story that Linux told.
 func TestStory(t *testing.T) {
-	eng := newEngine(t, embedded.Config{})
+	eng := newEngine(t, embedded.Config{MaxInstructions: 1 << 23})
 	enginetest.Run(t, eng, enginetest.Options{
 		Device: func(t *testing.T) enginetest.Device {
 			d := device(t, eng, embedded.DeviceConfig{Name: t.Name()})
