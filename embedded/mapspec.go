@@ -1,8 +1,10 @@
 package embedded
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"syscall"
 
@@ -17,8 +19,8 @@ import (
 // newMapCore makes an empty map.
 func (e *Engine) newMapCore(spec *ebpf.MapSpec) (*mapCore, error) {
 	what := "create map " + spec.Name
-	if spec.Extra != nil && spec.Extra.Len() > 0 {
-		return nil, fmt.Errorf("%s: its definition has %d bytes that nobody here knows: %w", what, spec.Extra.Len(), syscall.EINVAL)
+	if err := checkExtra(spec); err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
 	}
 	want, err := e.mapSpec(spec)
 	if err != nil {
@@ -38,6 +40,23 @@ func (e *Engine) newMapCore(spec *ebpf.MapSpec) (*mapCore, error) {
 		Flags: made.Flags, Extra: made.Extra, ValueBytes: m.ValueBytes(),
 		Key: spec.Key, Value: spec.Value,
 	}}, nil
+}
+
+// checkExtra refuses what an old-style definition says beyond what is known.
+// The spec's reader stays where it is.
+func checkExtra(spec *ebpf.MapSpec) error {
+	if spec.Extra == nil {
+		return nil
+	}
+	r := *spec.Extra
+	extra, err := io.ReadAll(&r)
+	if err != nil {
+		return err
+	}
+	if n := len(bytes.TrimLeft(extra, "\x00")); n > 0 {
+		return fmt.Errorf("its definition has %d bytes that nobody here knows: %w", len(extra), syscall.EINVAL)
+	}
+	return nil
 }
 
 func mapCreateError(spec *ebpf.MapSpec, err error) error {

@@ -1,6 +1,7 @@
 package object
 
 import (
+	"cmp"
 	"debug/elf"
 	"fmt"
 	"math"
@@ -261,14 +262,8 @@ func (im *image) functions(s *section) []*symbol {
 	for _, sym := range at {
 		out = append(out, sym)
 	}
-	slices.SortFunc(out, func(a, b *symbol) int {
-		switch {
-		case a.value < b.value:
-			return -1
-		case a.value > b.value:
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(out, byValue)
 	return out
 }
+
+func byValue(a, b *symbol) int { return cmp.Compare(a.value, b.value) }

@@ -61,6 +61,7 @@ const (
 	relSize      = 16
 	slotSize     = 8
 	symInfoField = 4 // of st_info in an entry
+	symSizeField = 16
 )
 
 // readImage reads header, sections and symbols.

@@ -92,6 +92,7 @@ func open(data []byte, opts *Options) (*ebpf.CollectionSpec, error) {
 	if err != nil {
 		return nil, err
 	}
+	im.completeSizes()
 	for _, check := range checks() {
 		if err := check(im); err != nil {
 			return nil, err
