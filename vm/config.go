@@ -19,8 +19,8 @@ type Config struct {
 	// goroutine that runs the program; it must not run programs. Nil discards.
 	Printk func(PrintkLine)
 	// MaxInstructions bounds one run; 0 means 1<<29 (about a second or two).
-	// It is counted where code repeats (backward jumps, calls, callbacks), and
-	// running into it is an [*BudgetError].
+	// It is counted where code repeats (backward jumps, calls, callbacks) and by
+	// what helpers touch; running out of it is a [*BudgetError].
 	MaxInstructions uint64
 	// Network answers what programs ask about devices and routes. Nil means
 	// that there are none.

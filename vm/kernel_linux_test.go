@@ -86,6 +86,13 @@ func kernelLoad(typ abi.ProgramType, insns []isa.Instruction, flags uint32) (*eb
 	}
 	const progLoad = 5
 	fd, _, errno := unix.Syscall(unix.SYS_BPF, progLoad, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
+	for range 50 {
+		if errno != unix.EAGAIN {
+			break
+		}
+		// A signal, such as Go's for preemption, interrupts the verifier.
+		fd, _, errno = unix.Syscall(unix.SYS_BPF, progLoad, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
+	}
 	runtime.KeepAlive(code)
 	runtime.KeepAlive(license)
 	if errno != 0 {

@@ -17,6 +17,8 @@ const MaxPacket = packet.MaxPacket
 type Packet struct {
 	b    *packet.Buffer
 	pool *packetPool
+	// out says that the packet is not in the pool; the pool's mu guards it.
+	out bool
 }
 
 // NewPacket takes a packet from the machine's pool and fills it with data, a
@@ -61,8 +63,8 @@ func (p *Packet) PushVLAN(m *SKBMeta) error { return errno(packet.PushTag(p.b, (
 // packet is received; without a tag it does nothing.
 func (p *Packet) PopVLAN(m *SKBMeta) error { return errno(packet.PopTag(p.b, (*packet.Meta)(m))) }
 
-// Release gives the packet back to its pool. It is safe on nil; the packet must
-// not be used afterwards.
+// Release gives the packet back to its pool; it must not be used afterwards. It
+// is safe on nil.
 func (p *Packet) Release() {
 	if p != nil {
 		p.pool.put(p)
@@ -86,6 +88,7 @@ func (pp *packetPool) get() *Packet {
 	if n := len(pp.free); n > 0 {
 		p := pp.free[n-1]
 		pp.free = pp.free[:n-1]
+		p.out = true
 		pp.mu.Unlock()
 		return p
 	}
@@ -98,11 +101,16 @@ func (pp *packetPool) get() *Packet {
 	if err != nil {
 		return nil
 	}
-	return &Packet{b: packet.NewBuffer(mem), pool: pp}
+	return &Packet{b: packet.NewBuffer(mem), pool: pp, out: true}
 }
 
 func (pp *packetPool) put(p *Packet) {
 	pp.mu.Lock()
+	if !p.out {
+		pp.mu.Unlock()
+		return
+	}
+	p.out = false
 	if len(pp.free) < maxFree && !pp.closed {
 		pp.free = append(pp.free, p)
 		pp.mu.Unlock()

@@ -99,11 +99,12 @@ func (c *cpu) verdict(p *Program) (Verdict, error) {
 	out := &c.t.Out
 	v := Verdict{Return: uint32(ret), Redirect: redirectOf(&out.Redirect)}
 	c.t.ClearPacket()
+	if err != nil {
+		p.m.drop(out.Clones)
+		return Verdict{}, p.m.stopped(err)
+	}
 	if out.Clones != nil {
 		v.Clones = p.m.clones(out.Clones)
-	}
-	if err != nil {
-		return v, p.m.stopped(err)
 	}
 	return v, nil
 }
@@ -122,7 +123,7 @@ func redirectOf(r *interp.Redirect) Redirect {
 func (m *Machine) clones(in []interp.Clone) []Clone {
 	out := make([]Clone, len(in))
 	for i, c := range in {
-		out[i] = Clone{IfIndex: c.IfIndex, Flags: c.Flags, Packet: &Packet{b: c.Buffer, pool: &m.packets}}
+		out[i] = Clone{IfIndex: c.IfIndex, Flags: c.Flags, Packet: &Packet{b: c.Buffer, pool: &m.packets, out: true}}
 	}
 	return out
 }

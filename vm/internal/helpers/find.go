@@ -16,8 +16,8 @@ type table map[abi.HelperID]interp.Helper
 
 // families are the tables a kind of program draws from.
 var families = map[kind][]table{
-	kindXDP:   {mapTable, loopTable, timeTable, miscTable, taskTable, textTable, ringTable, dynptrTable, probeTable, eventTable, lockTable, csumTable, routeTable, xdpTable},
-	kindSKB:   {mapTable, loopTable, timeTable, miscTable, taskTable, textTable, ringTable, dynptrTable, probeTable, eventTable, lockTable, csumTable, routeTable, skbReadTable, skbWriteTable},
+	kindXDP:   {mapTable, loopTable, timeTable, miscTable, taskTable, textTable, ringTable, dynptrTable, probeTable, eventTable, lockTable, csumTable, routeTable, socketTable, xdpTable},
+	kindSKB:   {mapTable, loopTable, timeTable, miscTable, taskTable, textTable, ringTable, dynptrTable, probeTable, eventTable, lockTable, csumTable, routeTable, socketTable, skbReadTable, skbWriteTable},
 	kindPlain: {mapTable, loopTable, timeTable, miscTable, taskTable, textTable, ringTable, dynptrTable, probeTable, eventTable, lockTable},
 }
 

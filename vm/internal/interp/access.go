@@ -106,6 +106,8 @@ func (t *Thread) Probe(a, size uint64, write bool) ([]byte, bool) {
 	if size > maxAccess {
 		return nil, false
 	}
+	// What helpers do with memory takes time too; the next jump back notices.
+	t.budget -= int64(size / 8)
 	if write && !t.write(a, size) || !write && !t.read(a, size) {
 		return nil, false
 	}

@@ -537,6 +537,7 @@ func (t *Thread) exec(pc int) bool {
 			}
 		case opHelper:
 			t.pc = pc - 1
+			t.budget -= callCost
 			t.R[0] = t.prog.helpers[op.Imm](t)
 			if t.stop != nil {
 				return false
