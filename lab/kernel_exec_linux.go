@@ -64,8 +64,8 @@ func (s *spawner) start(ns *namespace, cmd *exec.Cmd) error {
 	result := make(chan error)
 	s.work <- func() {
 		result <- excursion(func() error {
-			if err := unix.Setns(ns.fd, unix.CLONE_NEWNET); err != nil {
-				return fmt.Errorf("enter network namespace: %w", err)
+			if err := ns.enter(); err != nil {
+				return err
 			}
 			return cmd.Start()
 		})

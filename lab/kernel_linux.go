@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -110,6 +111,9 @@ type kernelStack struct {
 
 	routes map[route]bool
 	index  map[string]int // of devices, by name
+
+	mu     sync.Mutex
+	closed bool
 }
 
 // open makes the sockets that work inside the namespace, and raises lo.
@@ -120,8 +124,12 @@ func (s *kernelStack) open() error {
 		return fmt.Errorf("open netlink in %s: %w", s.name, err)
 	}
 	err = s.ns.do(func() (err error) {
-		s.ctl, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-		return err
+		if s.ctl, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err != nil {
+			return err
+		}
+		// Linux begins to time stamp packets a little after the first socket
+		// asks for it: ask now, so that captures are in order from their start.
+		return unix.SetsockoptInt(s.ctl, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1)
 	})
 	if err != nil {
 		return fmt.Errorf("open control socket in %s: %w", s.name, err)
@@ -137,6 +145,9 @@ func (s *kernelStack) open() error {
 }
 
 func (s *kernelStack) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
 	if s.nl != nil {
 		s.nl.Close()
 	}
@@ -228,14 +239,38 @@ func (s *kernelStack) addBridge() error {
 
 func (s *kernelStack) addAddr(dev string, p netip.Prefix) error {
 	a := &netlink.Addr{IPNet: ipNet(p)}
-	if p.Addr().Is6() {
-		a.Flags |= unix.IFA_F_NODAD
-	}
 	if !p.Addr().IsLinkLocalUnicast() {
 		a.Flags |= unix.IFA_F_NOPREFIXROUTE // setRoutes makes all routes
 	}
 	link := &netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Name: dev, Index: s.index[dev]}}
-	return s.nl.AddrAdd(link, a)
+	if err := s.nl.AddrAdd(link, a); err != nil {
+		return err
+	}
+	if p.Addr().Is6() {
+		return s.awaitAddr(link, p.Addr())
+	}
+	return nil
+}
+
+// awaitAddr waits until an IPv6 address can be used. Even without duplicate
+// address detection (accept_dad is 0) a worker of the kernel joins its
+// multicast group a little later; a solicitation that comes before is lost, and
+// repeated a second later. The worker takes the mark "tentative" away when it
+// is done; the flag IFA_F_NODAD would take it away too soon.
+func (s *kernelStack) awaitAddr(link netlink.Link, ip netip.Addr) error {
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(200 * time.Microsecond) {
+		addrs, err := s.nl.AddrList(link, unix.AF_INET6)
+		if err != nil {
+			return err
+		}
+		ready := func(a netlink.Addr) bool {
+			return a.IP.Equal(ip.AsSlice()) && a.Flags&unix.IFA_F_TENTATIVE == 0
+		}
+		if slices.ContainsFunc(addrs, ready) {
+			return nil
+		}
+	}
+	return errors.New("it is still tentative after 5 s")
 }
 
 func (s *kernelStack) setRoutes(routes []route, _ []neighbour) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -12,11 +13,13 @@ import (
 // namespace is a network namespace held by a file descriptor and nothing else:
 // it is gone when the process is.
 type namespace struct {
-	fd int
 	// path opens the same namespace from anywhere in this pid namespace.
 	path string
 	// id is the inode that /proc/<pid>/ns/net of processes inside shows.
 	id uint64
+
+	mu sync.RWMutex
+	fd int // -1 once closed
 }
 
 func newNamespace() (*namespace, error) {
@@ -51,6 +54,8 @@ func (ns *namespace) open() error {
 }
 
 func (ns *namespace) close() error {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
 	if ns.fd < 0 {
 		return nil
 	}
@@ -63,12 +68,25 @@ func (ns *namespace) close() error {
 func (ns *namespace) do(f func() error) error {
 	return onSpareThread(func() error {
 		return excursion(func() error {
-			if err := unix.Setns(ns.fd, unix.CLONE_NEWNET); err != nil {
-				return fmt.Errorf("enter network namespace: %w", err)
+			if err := ns.enter(); err != nil {
+				return err
 			}
 			return f()
 		})
 	})
+}
+
+// enter moves the calling thread into the namespace.
+func (ns *namespace) enter() error {
+	ns.mu.RLock()
+	defer ns.mu.RUnlock()
+	if ns.fd < 0 {
+		return fmt.Errorf("enter network namespace: %w", os.ErrClosed)
+	}
+	if err := unix.Setns(ns.fd, unix.CLONE_NEWNET); err != nil {
+		return fmt.Errorf("enter network namespace: %w", err)
+	}
+	return nil
 }
 
 // excursion runs f, which may change the thread's network namespace, and

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -16,7 +17,10 @@ type kernelTap struct {
 	wake    int // eventfd: stop
 	deliver func(f tapped)
 	done    chan struct{}
-	until   time.Time // set before wake is written
+	// arrived are the frames that came to each socket until stop was called,
+	// read those taken from it; both count around.
+	arrived [2]atomic.Uint32
+	read    [2]uint32
 
 	pending []tapped
 	free    [][]byte
@@ -116,34 +120,38 @@ func (t *kernelTap) run() {
 		}
 		before := time.Now().Add(-settle)
 		stopping := fds[2].Revents != 0
-		if stopping {
-			before = t.until
-		}
 		for end := range t.socks {
-			if err := t.drain(end, before); err != nil {
+			enough := func(at time.Time) bool { return at.After(before) }
+			if stopping {
+				enough = func(time.Time) bool { return t.read[end] == t.arrived[end].Load() }
+			}
+			if err := t.drain(end, enough); err != nil {
 				t.err = err
 				return
 			}
 		}
-		t.flush(before)
 		if stopping {
+			t.flush(time.Time{})
 			return
 		}
+		t.flush(before)
 	}
 }
 
-// drain reads a socket until it is empty or has passed a time.
-func (t *kernelTap) drain(end int, until time.Time) error {
-	for {
+// drain reads a socket until it is empty or a frame's time is enough.
+func (t *kernelTap) drain(end int, enough func(at time.Time) bool) error {
+	for !enough(time.Time{}) {
 		f, ok, err := t.receive(end)
 		if err != nil || !ok {
 			return err
 		}
+		t.read[end]++
 		t.pending = append(t.pending, f)
-		if f.at.After(until) {
+		if enough(f.at) {
 			return nil
 		}
 	}
+	return nil
 }
 
 func (t *kernelTap) receive(end int) (tapped, bool, error) {
@@ -177,11 +185,12 @@ func (t *kernelTap) receive(end int) (tapped, bool, error) {
 	return f, true, nil
 }
 
-// flush delivers the pending frames up to a time, in order.
+// flush delivers the pending frames up to a time, in order; the zero time means
+// all.
 func (t *kernelTap) flush(until time.Time) {
 	slices.SortStableFunc(t.pending, func(a, b tapped) int { return a.at.Compare(b.at) })
 	n := 0
-	for ; n < len(t.pending) && !t.pending[n].at.After(until); n++ {
+	for ; n < len(t.pending) && (until.IsZero() || !t.pending[n].at.After(until)); n++ {
 		t.deliver(t.pending[n])
 		if len(t.free) < keptBuffers {
 			t.free = append(t.free, t.pending[n].data)
@@ -192,19 +201,25 @@ func (t *kernelTap) flush(until time.Time) {
 
 // stop delivers what left the devices until now and ends the tap.
 func (t *kernelTap) stop() (uint64, error) {
-	t.until = time.Now()
+	var lost uint64
+	var errs []error
+	for end, fd := range t.socks {
+		// Counted as a frame is queued, by whoever sends it.
+		s, err := unix.GetsockoptTpacketStats(fd, unix.SOL_PACKET, unix.PACKET_STATISTICS)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("count frames: %w", err))
+			continue
+		}
+		t.arrived[end].Store(s.Packets - s.Drops)
+		lost += uint64(s.Drops)
+	}
+	// An eventfd with room takes 8 bytes.
 	if _, err := unix.Write(t.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0}); err != nil {
 		return 0, fmt.Errorf("stop tap: %w", err)
 	}
 	<-t.done
-	var lost uint64
-	for _, fd := range t.socks {
-		if s, err := unix.GetsockoptTpacketStats(fd, unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
-			lost += uint64(s.Drops)
-		}
-	}
 	t.close()
-	return lost, t.err
+	return lost, errors.Join(append(errs, t.err)...)
 }
 
 func (t *kernelTap) close() {

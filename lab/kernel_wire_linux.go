@@ -140,7 +140,14 @@ func (k *kernelWire) device(end int) engine.Device {
 }
 
 func (k *kernelWire) stats(end int) (DeviceStats, error) {
-	link, err := k.at[end].nl.LinkByIndex(k.index[end])
+	// A closed handle would ask outside.
+	at := k.at[end]
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	if at.closed {
+		return DeviceStats{}, engine.ErrClosed
+	}
+	link, err := at.nl.LinkByIndex(k.index[end])
 	if err != nil {
 		return DeviceStats{}, err
 	}

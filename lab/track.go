@@ -48,7 +48,7 @@ func (t *tracker) closeAll() error {
 	t.mu.Unlock()
 	var errs []error
 	for c := range open {
-		if err := c.Close(); err != nil && !errors.Is(err, engine.ErrClosed) {
+		if err := c.Close(); err != nil && !errors.Is(err, engine.ErrClosed) && !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
 	}
