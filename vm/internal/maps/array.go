@@ -120,10 +120,9 @@ func (m *arrayMap) Update(key, value Pointer, flags uint64, cpu int) syscall.Err
 		return e
 	}
 	if flags&abi.FlagLock != 0 {
-		m.setValueLocked(m.at(i, cpu), value)
-	} else {
-		m.setValue(m.at(i, cpu), value)
+		return m.setValueLocked(m.at(i, cpu), value)
 	}
+	m.setValue(m.at(i, cpu), value)
 	return 0
 }
 
@@ -142,8 +141,7 @@ func (m *arrayMap) get(key, value []byte, flags uint64) syscall.Errno {
 		return syscall.ENOENT
 	}
 	if m.plane == 0 {
-		m.getValue(pointerTo(value), m.at(i, 0), flags&abi.FlagLock != 0)
-		return 0
+		return m.getValue(pointerTo(value), m.at(i, 0), flags&abi.FlagLock != 0)
 	}
 	for cpu := range m.env.CPUs {
 		copy(value[cpu*int(m.stride):], bytesAt(m.at(i, cpu), m.stride))
@@ -169,7 +167,7 @@ func (m *arrayMap) set(key, value []byte, flags uint64) syscall.Errno {
 			copy(bytesAt(m.at(i, cpu), m.stride), value[cpu*int(m.stride):])
 		}
 	case flags&abi.FlagLock != 0:
-		m.setValueLocked(m.at(i, 0), pointerTo(value))
+		return m.setValueLocked(m.at(i, 0), pointerTo(value))
 	default:
 		m.setValue(m.at(i, 0), pointerTo(value))
 	}

@@ -85,11 +85,13 @@ func (t *table) replace(i, old uint32, from Pointer) {
 	store32(from, i+1)
 }
 
-// fill writes hash and key of an element.
-func (t *table) fill(i uint32, key Pointer, hash uint32) {
+// fill writes an element. The hash comes last: who still stands on the element
+// from its former life does not take it for what it is about to be.
+func (t *table) fill(i uint32, key, value Pointer, hash uint32, cpu int, all bool) {
 	e := t.elems.at(i)
-	store32(add(e, elemHash), hash)
 	copyMem(t.key(e), key, t.keySize)
+	t.initValue(i, value, cpu, all)
+	store32(add(e, elemHash), hash)
 }
 
 // place finds an element by its number.

@@ -38,15 +38,14 @@ func (t *table) putLocked(s *stripe, key, value Pointer, hash uint32, flags uint
 		if e != 0 {
 			return e, e == syscall.E2BIG && t.isLRU
 		}
-		t.fill(i, key, hash)
-		t.initValue(i, value, cpu, all)
+		t.fill(i, key, value, hash, cpu, all)
 		if t.isLRU {
-			write32(add(t.elems.at(i), lruUsed), 0)
+			store32(add(t.elems.at(i), lruUsed), 0)
 			s.lru.add(&t.elems, i, inactive)
 		}
 		t.link(i, hash)
 	case flags&abi.FlagLock != 0:
-		t.setValueLocked(t.value(old, 0), value)
+		return t.setValueLocked(t.value(old, 0), value), false
 	case t.plane != 0:
 		if t.isLRU {
 			touch(&t.elems, old)
@@ -56,11 +55,10 @@ func (t *table) putLocked(s *stripe, key, value Pointer, hash uint32, flags uint
 		// A program may hold the old value: the new one goes to another
 		// element, and the old becomes the stripe's spare.
 		i := s.spare
-		t.fill(i, key, hash)
-		t.initValue(i, value, cpu, all)
+		t.fill(i, key, value, hash, cpu, all)
 		if t.isLRU {
 			s.lru.remove(&t.elems, old)
-			write32(add(t.elems.at(i), lruUsed), 1)
+			store32(add(t.elems.at(i), lruUsed), 1)
 			s.lru.add(&t.elems, i, inactive)
 		}
 		t.replace(i, old, from)
@@ -143,18 +141,19 @@ func (t *table) copyValue(i uint32, value Pointer, cpu int, all bool) {
 }
 
 // getAll copies an element out to the user side.
-func (t *table) getAll(i uint32, value []byte, lock bool) {
+func (t *table) getAll(i uint32, value []byte, lock bool) syscall.Errno {
 	if t.plane == 0 {
-		t.getValue(pointerTo(value), t.value(i, 0), lock)
-		return
+		return t.getValue(pointerTo(value), t.value(i, 0), lock)
 	}
 	for c := range t.env.CPUs {
 		copy(value[c*int(t.vstride):], bytesAt(t.value(i, c), t.vstride))
 	}
+	return 0
 }
 
-// remove deletes a key, and calls f with its element before it is free.
-func (t *table) remove(key Pointer, f func(i uint32)) syscall.Errno {
+// remove deletes a key, and calls f with its element before; an errno of f
+// leaves it.
+func (t *table) remove(key Pointer, f func(i uint32) syscall.Errno) syscall.Errno {
 	hash := t.hash.sum(key)
 	s := t.stripeOf(hash & t.mask)
 	s.mu.Lock()
@@ -164,7 +163,10 @@ func (t *table) remove(key Pointer, f func(i uint32)) syscall.Errno {
 		return syscall.ENOENT
 	}
 	if f != nil {
-		f(i)
+		if e := f(i); e != 0 {
+			s.mu.Unlock()
+			return e
+		}
 	}
 	o := t.removeLocked(s, i, from)
 	s.mu.Unlock()

@@ -22,15 +22,14 @@ func (t *table) UserLookup(key, value []byte, flags uint64) syscall.Errno {
 	if i == noElem {
 		return syscall.ENOENT
 	}
-	t.getAll(i, value, flags&abi.FlagLock != 0)
-	return 0
+	return t.getAll(i, value, flags&abi.FlagLock != 0)
 }
 
 func (t *table) UserLookupAndDelete(key, value []byte, flags uint64) syscall.Errno {
 	if e := t.lookupDeleteOK(key, value, flags); e != 0 {
 		return e
 	}
-	return t.remove(pointerTo(key), func(i uint32) { t.getAll(i, value, flags&abi.FlagLock != 0) })
+	return t.remove(pointerTo(key), func(i uint32) syscall.Errno { return t.getAll(i, value, flags&abi.FlagLock != 0) })
 }
 
 func (t *table) UserUpdate(key, value []byte, flags uint64) syscall.Errno {
@@ -107,21 +106,21 @@ func (t *table) LookupBatch(pos *BatchPos, keys, values []byte, del bool, flags 
 		if !t.occupied(pos.bucket) {
 			continue
 		}
-		got, fits := t.copyBucket(pos.bucket, keys[n*int(t.keySize):], values[n*t.valueBytes:], del, flags)
-		if !fits && n == 0 {
-			return 0, syscall.ENOSPC
-		}
-		if !fits {
+		got, e := t.copyBucket(pos.bucket, keys[n*int(t.keySize):], values[n*t.valueBytes:], del, flags)
+		if e == syscall.ENOSPC && n > 0 {
 			return n, 0
+		}
+		if e != 0 {
+			return n, e
 		}
 		n += got
 	}
 	return n, syscall.ENOENT
 }
 
-// copyBucket copies the entries of a bucket, if they fit, and removes them if
-// del.
-func (t *table) copyBucket(b uint32, keys, values []byte, del bool, flags uint64) (n int, fits bool) {
+// copyBucket copies the entries of a bucket, or none and ENOSPC, and removes
+// them if del.
+func (t *table) copyBucket(b uint32, keys, values []byte, del bool, flags uint64) (n int, _ syscall.Errno) {
 	s := t.stripeOf(b)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -130,14 +129,16 @@ func (t *table) copyBucket(b uint32, keys, values []byte, del bool, flags uint64
 		n++
 	}
 	if n*int(t.keySize) > len(keys) {
-		return 0, false
+		return 0, syscall.ENOSPC
 	}
 	k := 0
 	for ref := first; ref != 0 && ref < endMark; k++ {
 		i := ref - 1
 		e := t.elems.at(i)
 		copy(keys[k*int(t.keySize):], bytesAt(t.key(e), t.keySize))
-		t.batchValue(s, i, values[k*t.valueBytes:(k+1)*t.valueBytes], flags)
+		if e := t.batchValue(s, i, values[k*t.valueBytes:(k+1)*t.valueBytes], flags); e != 0 {
+			return k, e
+		}
 		ref = load32(add(e, elemNext))
 		if del {
 			o := t.removeLocked(s, i, t.head(b))
@@ -147,15 +148,15 @@ func (t *table) copyBucket(b uint32, keys, values []byte, del bool, flags uint64
 			}
 		}
 	}
-	return n, true
+	return n, 0
 }
 
-func (t *table) batchValue(s *stripe, i uint32, value []byte, flags uint64) {
+func (t *table) batchValue(s *stripe, i uint32, value []byte, flags uint64) syscall.Errno {
 	if t.spec.Type == abi.MapHashOfMaps {
 		write32(pointerTo(value), s.objects[i].ID())
-		return
+		return 0
 	}
-	t.getAll(i, value, flags&abi.FlagLock != 0)
+	return t.getAll(i, value, flags&abi.FlagLock != 0)
 }
 
 func (t *table) UpdateBatch(keys, values []byte, flags uint64) (int, syscall.Errno) {

@@ -328,6 +328,10 @@ func TestSpinLock(t *testing.T) {
 			t.Errorf("%s: went past the lock: %v", typ, e)
 		default:
 		}
+		// Not for ever: a program may never let go.
+		want(t, "lookup of a locked value", m.UserLookup(u32(1), got, abi.FlagLock), syscall.EBUSY)
+		want(t, "update of a locked value", <-done, syscall.EBUSY)
+		go func() { done <- m.UserUpdate(u32(1), make([]byte, 16), abi.FlagLock) }()
 		store32(pointerTo(bytesOf(addr, 16)[4:]), 0)
 		want(t, "locked update", <-done, 0)
 		if !bytes.Equal(bytesOf(addr, 16), make([]byte, 16)) {
@@ -365,4 +369,32 @@ func TestNoPreallocChargesAsItGrows(t *testing.T) {
 	}
 	want(t, "delete", m.UserDelete(u32(0)), 0)
 	want(t, "in the place of the deleted", m.UserUpdate(u32(n), make([]byte, 4096), 0), 0)
+}
+
+// TestHugeTrie: a trie costs what is in it, however much could be.
+func TestHugeTrie(t *testing.T) {
+	env := testEnv(t)
+	env.Memory = host.NewBudget(1 << 20)
+	m, err := New(Spec{Type: abi.MapLPMTrie, KeySize: 8, ValueSize: 8, MaxEntries: ^uint32(0), Flags: abi.FlagNoPrealloc}, env)
+	if errors.Is(err, syscall.ENOMEM) {
+		t.Skip("this system does not reserve addresses for 2^32 elements: ", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	want(t, "update", progSet(m, append(u32(8), 10, 0, 0, 0), 1, 0), 0)
+	if v, ok := progGet(m, append(u32(32), 10, 1, 2, 3), 0); !ok || v != 1 {
+		t.Errorf("%d, %v", v, ok)
+	}
+	n := 0
+	for e := syscall.Errno(0); e == 0; n++ {
+		e = progSet(m, append(u32(32), 11, byte(n>>16), byte(n>>8), byte(n)), 1, 0)
+		if e != 0 {
+			want(t, "beyond the budget", e, syscall.ENOMEM)
+		}
+	}
+	if n < 5000 {
+		t.Errorf("%d entries in a MiB", n)
+	}
 }

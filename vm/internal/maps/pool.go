@@ -31,7 +31,7 @@ const (
 
 // newPool reserves max slots of stride bytes, and poolDelay more.
 func newPool(s *Spec, env *Env, stride, max int) (*pool, error) {
-	max += poolDelay
+	max = min(max+poolDelay, noElem-1)
 	size := mul(stride, max)
 	if size < 0 {
 		return nil, s.refuse(syscall.ENOMEM, "%d entries do not fit the address space", s.MaxEntries)

@@ -1,6 +1,10 @@
 package maps
 
-import "runtime"
+import (
+	"runtime"
+	"syscall"
+	"time"
+)
 
 // Copying of values. A bpf_spin_lock inside a value belongs to the element:
 // copies go around it, and what user space reads has zeroes there.
@@ -20,30 +24,53 @@ func (c *common) setValue(elem, src Pointer) {
 	copyMem(add(elem, at), add(src, at), size-at)
 }
 
-// getValue copies an element's value out.
-func (c *common) getValue(dst, elem Pointer, lock bool) {
+// getValue copies an element's value out. With lock it is EBUSY if a program
+// does not let go of the value.
+func (c *common) getValue(dst, elem Pointer, lock bool) syscall.Errno {
 	if lock {
-		c.lockValue(elem)
+		if !c.lockValue(elem) {
+			return syscall.EBUSY
+		}
 		defer c.unlockValue(elem)
 	}
 	copyMem(dst, elem, uintptr(c.spec.ValueSize))
 	if c.spec.SpinLock {
 		zeroMem(add(dst, uintptr(c.spec.SpinLockOffset)), spinLockSize)
 	}
+	return 0
 }
 
-// setValueLocked is setValue under the element's own lock.
-func (c *common) setValueLocked(elem, src Pointer) {
-	c.lockValue(elem)
+// setValueLocked is setValue under the element's own lock; EBUSY if a program
+// does not let go of it.
+func (c *common) setValueLocked(elem, src Pointer) syscall.Errno {
+	if !c.lockValue(elem) {
+		return syscall.EBUSY
+	}
 	c.setValue(elem, src)
 	c.unlockValue(elem)
+	return 0
 }
 
-func (c *common) lockValue(elem Pointer) {
+// lockPatience bounds the wait for a value's lock, like the time-out of the
+// kernel's resilient spin locks (since 6.15).
+const lockPatience = 250 * time.Millisecond
+
+func (c *common) lockValue(elem Pointer) bool {
 	l := add(elem, uintptr(c.spec.SpinLockOffset))
-	for !cas32(l, 0, 1) {
+	var since time.Time
+	for n := 1; !cas32(l, 0, 1); n++ {
 		runtime.Gosched()
+		if n%1024 != 0 {
+			continue
+		}
+		switch {
+		case since.IsZero():
+			since = time.Now()
+		case time.Since(since) > lockPatience:
+			return false
+		}
 	}
+	return true
 }
 
 func (c *common) unlockValue(elem Pointer) {
