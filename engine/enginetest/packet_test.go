@@ -12,7 +12,7 @@ import (
 // Packets are what another library understands, checksums and all.
 func TestBuildPacketAgreesWithGopacket(t *testing.T) {
 	for text, want := range map[string][]gopacket.LayerType{
-		`eth / ip4 10.0.0.1 > 10.0.0.2 / udp 40000 > 40001 / "query"`:                 {layers.LayerTypeEthernet, layers.LayerTypeIPv4, layers.LayerTypeUDP},
+		`eth / ip4 10.0.0.1 > 10.0.0.2 / udp 40000 > 40001 / "query"`:              {layers.LayerTypeEthernet, layers.LayerTypeIPv4, layers.LayerTypeUDP},
 		`eth / ip4 10.0.0.1 > 10.0.0.2 / tcp 1 > 2 / "odd"`:                        {layers.LayerTypeEthernet, layers.LayerTypeIPv4, layers.LayerTypeTCP},
 		`eth / vlan 5 / ip6 2001:db8::1 > 2001:db8::2 / tcp 1 > 2 / hex:00`:        {layers.LayerTypeEthernet, layers.LayerTypeDot1Q, layers.LayerTypeIPv6, layers.LayerTypeTCP},
 		`eth / ip6 ::1 > ::2 / hopopts 8 / udp 1 > 2 / zero:3`:                     {layers.LayerTypeEthernet, layers.LayerTypeIPv6, layers.LayerTypeIPv6HopByHop, layers.LayerTypeUDP},

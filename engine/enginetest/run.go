@@ -11,6 +11,7 @@ import (
 
 	"github.com/skepdev/skep/bpf"
 	"github.com/skepdev/skep/engine"
+	"github.com/skepdev/skep/object"
 )
 
 //go:embed testdata/*.story testdata/*.bpf.o
@@ -97,7 +98,11 @@ func Object(name string) (*ebpf.CollectionSpec, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read object: %w", err)
 	}
-	spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(raw))
+	// The kernel's configuration is the same on every machine: kconfig.story.
+	spec, err := object.Open(bytes.NewReader(raw), int64(len(raw)), &object.Options{
+		KernelVersion: 6<<16 | 12<<8,
+		Kconfig:       map[string]string{"CONFIG_BPF": "y", "CONFIG_HZ": "250", "CONFIG_VETH": "m", "CONFIG_LOCALVERSION": `"-story"`},
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read object %s: %w", name, err)
 	}
