@@ -92,6 +92,21 @@ func TestCalls(t *testing.T) {
 	}
 }
 
+// TestMapValues: tail calls and inner maps that the object itself names.
+func TestMapValues(t *testing.T) {
+	eng := newEngine(t, embedded.Config{})
+	coll := load(t, eng, open(t, "mapvalues", nil), nil)
+	for want := range uint32(3) {
+		if got := run(t, coll, "caller"); got != want+1 {
+			t.Errorf("run %d returned %d", want, got)
+		}
+	}
+	inner := make([]byte, 4)
+	if err := coll.Maps["inner"].Lookup(make([]byte, 4), inner, 0); err != nil || inner[0] != 3 {
+		t.Errorf("inner map holds %v, %v", inner, err)
+	}
+}
+
 func TestKconfig(t *testing.T) {
 	eng := newEngine(t, embedded.Config{})
 	coll := load(t, eng, open(t, "kversion", &object.Options{KernelVersion: 0x060c05}), nil)

@@ -99,6 +99,7 @@ func open(data []byte, opts *Options) (*ebpf.CollectionSpec, error) {
 		}
 	}
 	im.plainKsyms()
+	im.plainValues()
 	ext := im.externs()
 	if err := ext.bindWeak(im); err != nil {
 		return nil, err

@@ -27,6 +27,49 @@ func TestOpenSound(t *testing.T) {
 	}
 }
 
+// TestOpenOld: compilers before LLVM 7 gave symbols no size.
+func TestOpenOld(t *testing.T) {
+	def := func(n byte) []byte {
+		return append([]byte{2, 0, 0, 0, 4, 0, 0, 0, n, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0}, make([]byte, 4)...)
+	}
+	e := &testELF{
+		sections: []testSection{
+			{name: "xdp", kind: elf.SHT_PROGBITS, flags: elf.SHF_ALLOC | elf.SHF_EXECINSTR, data: append(exitProgram(), exitProgram()...)},
+			{name: "maps", kind: elf.SHT_PROGBITS, flags: elf.SHF_ALLOC | elf.SHF_WRITE, data: append(def(4), def(8)...), algn: 4},
+		},
+		symbols: []testSymbol{
+			{name: "second", info: global(elf.STT_NOTYPE), section: 1, value: 16},
+			{name: "first", info: global(elf.STT_NOTYPE), section: 1},
+			{name: "b", info: global(elf.STT_NOTYPE), section: 2, value: 24},
+			{name: "a", info: global(elf.STT_NOTYPE), section: 2},
+		},
+	}
+	spec, err := openBytes(e.bytes(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, p := range spec.Programs {
+		if len(p.Instructions) != 2 {
+			t.Errorf("program %s has %d instructions, want 2", name, len(p.Instructions))
+		}
+	}
+	if len(spec.Programs) != 2 || spec.Maps["a"].ValueSize != 4 || spec.Maps["b"].ValueSize != 8 {
+		t.Errorf("programs %v, maps %v", spec.Programs, spec.Maps)
+	}
+}
+
+// TestOpenTypedef: the type of inner maps may be named by a typedef.
+func TestOpenTypedef(t *testing.T) {
+	spec, err := OpenFile("testdata/mapvalues.bpf.o", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	outer := spec.Maps["outer"]
+	if outer.InnerMap == nil || outer.InnerMap.Type != ebpf.Array || len(outer.Contents) != 1 || outer.Contents[0].Value != "inner" {
+		t.Errorf("outer map %+v", outer)
+	}
+}
+
 // TestOpenRefuses: what is wrong is said, and where, and how to mend it.
 func TestOpenRefuses(t *testing.T) {
 	huge := uint64(1) << 40
