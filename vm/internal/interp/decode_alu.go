@@ -32,6 +32,9 @@ func (d *decoder) alu(i int, in isa.Instruction, op *Op) error {
 		}
 		return nil
 	}
+	if in.Op == isa.MovX && (in.Off == isa.OffAddrSpaceCast || in.Off == isa.OffAddrPerCPU) {
+		return d.missing(i, "conversion between address spaces: arenas and per-CPU kernel variables do not exist in the embedded engine")
+	}
 	c := aluCodes[kind>>4]
 	if c == 0 || isX && in.Imm != 0 || !isX && in.Src != 0 {
 		return d.unknown(i)
@@ -74,8 +77,6 @@ func (d *decoder) moveSigned(i int, in isa.Instruction, op *Op, is64 bool) error
 		op.Code = opMovS832
 	case in.Off == 16:
 		op.Code = opMovS1632
-	case in.Off == isa.OffAddrSpaceCast && is64:
-		return d.missing(i, "conversion between address spaces: arenas are not available in the embedded engine")
 	default:
 		return d.unknown(i)
 	}
