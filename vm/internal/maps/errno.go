@@ -39,8 +39,6 @@ func number(e syscall.Errno) uint32 {
 		return 22
 	case syscall.ENOSPC:
 		return 28
-	case syscall.ENODATA:
-		return 61
 	case syscall.EOPNOTSUPP:
 		return 95
 	}

@@ -3,6 +3,7 @@ package maps
 import (
 	"bytes"
 	"errors"
+	"math"
 	"strings"
 	"syscall"
 	"testing"
@@ -234,7 +235,7 @@ func TestPerCPU(t *testing.T) {
 		if a := m.LookupPerCPU(pointerTo(key), 1); a == 0 || peek64(a) != 22 {
 			t.Errorf("%s: other CPU's value at %#x", typ, a)
 		}
-		for _, cpu := range []int{-1, 3, 1 << 40} {
+		for _, cpu := range []int{-1, 3, math.MaxInt} {
 			if a := m.LookupPerCPU(pointerTo(key), cpu); a != 0 {
 				t.Errorf("%s: CPU %d has %#x", typ, cpu, a)
 			}

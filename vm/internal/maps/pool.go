@@ -1,6 +1,7 @@
 package maps
 
 import (
+	"math"
 	"syscall"
 
 	"github.com/skepdev/skep/internal/host"
@@ -31,7 +32,7 @@ const (
 
 // newPool reserves max slots of stride bytes, and poolDelay more.
 func newPool(s *Spec, env *Env, stride, max int) (*pool, error) {
-	max = min(max+poolDelay, noElem-1)
+	max = int(min(uint64(max)+poolDelay, uint64(min(math.MaxInt, noElem-1))))
 	size := mul(stride, max)
 	if size < 0 {
 		return nil, s.refuse(syscall.ENOMEM, "%d entries do not fit the address space", s.MaxEntries)

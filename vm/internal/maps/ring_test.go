@@ -95,7 +95,7 @@ func TestRingLimits(t *testing.T) {
 	// Addresses that are no reservation are ignored.
 	lo := m.Reserve(8, 0)
 	before := m.Query(0)
-	for _, a := range []uintptr{0, 1, lo + 1, lo - 8, lo + 1<<40, ^uintptr(0)} {
+	for _, a := range []uintptr{0, 1, lo + 1, lo - 8, lo + 1<<30, ^uintptr(0)} {
 		m.Submit(a, 0)
 	}
 	m.Submit(lo, 0)
@@ -412,7 +412,7 @@ func TestPerfOverwrite(t *testing.T) {
 
 func TestPerfOptions(t *testing.T) {
 	m := makePerf(t, 1)
-	for _, o := range []PerfOptions{{PerCPUBuffer: -1}, {PerCPUBuffer: 1 << 40}, {Watermark: -1}, {PerCPUBuffer: 1, Watermark: host.PageSize()}} {
+	for _, o := range []PerfOptions{{PerCPUBuffer: -1}, {PerCPUBuffer: maxPerfBuffer + 1}, {Watermark: -1}, {PerCPUBuffer: 1, Watermark: host.PageSize()}} {
 		if _, err := m.NewReader(o); !errors.Is(err, syscall.EINVAL) {
 			t.Errorf("%+v: %v", o, err)
 		}
