@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"gvisor.dev/gvisor/pkg/tcpip"
+
 	"github.com/skepdev/skep/embedded"
 )
 
@@ -18,6 +20,7 @@ type device struct {
 	index, mtu  int
 	mac         [6]byte
 	host        *embeddedStack // nil at a switch
+	nic         tcpip.NICID    // in host
 	hooks       *embedded.Device
 	queue       *queue
 	peer        *device
@@ -31,7 +34,7 @@ type device struct {
 	mu   sync.Mutex
 	taps atomic.Pointer[[]*queue]
 
-	sent, sentBytes, received, receivedBytes, oversize atomic.Uint64
+	sent, sentBytes, received, receivedBytes, lost atomic.Uint64
 }
 
 // Tags of a device's queue.
@@ -95,7 +98,7 @@ const (
 // and for XDP_TX and redirects.
 func (d *device) send(frame []byte) {
 	if len(frame) < ethernetHeader {
-		d.oversize.Add(1)
+		d.lost.Add(1)
 		return
 	}
 	d.sent.Add(1)
@@ -107,7 +110,7 @@ func (d *device) send(frame []byte) {
 	}
 	// The rule of Linux (is_skb_forwardable): the MTU, a header and a tag.
 	if len(frame) > d.peer.mtu+ethernetHeader+vlanTag {
-		d.peer.oversize.Add(1)
+		d.peer.lost.Add(1)
 		return
 	}
 	d.peer.queue.push(frame, fromWire)
@@ -127,7 +130,7 @@ func (d *device) stats() DeviceStats {
 	return DeviceStats{
 		SentPackets: d.sent.Load(), SentBytes: d.sentBytes.Load(),
 		ReceivedPackets: d.received.Load(), ReceivedBytes: d.receivedBytes.Load(),
-		Dropped: d.queue.drops() + d.oversize.Load(),
+		Dropped: d.queue.drops() + d.lost.Load(),
 	}
 }
 

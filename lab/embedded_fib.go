@@ -45,14 +45,6 @@ func (v *view) to(dst netip.Addr) (hop, bool) {
 	return hop{}, false
 }
 
-// mtuTo is the MTU of the device through which dst is reached, or 0.
-func (v *view) mtuTo(dst netip.Addr) int {
-	if h, ok := v.to(dst); ok {
-		return h.out.mtu
-	}
-	return 0
-}
-
 // neighbor answers bpf_redirect_neigh: the hardware address of next on d.
 func (w *embeddedWorld) neighbor(d *embedded.Device, next netip.Addr) (net.HardwareAddr, bool) {
 	x, ok := w.byIndex.Load(d.Index())

@@ -45,9 +45,6 @@ func (e *linkEndpoint) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Err
 		for _, part := range pkt.AsSlices() {
 			s.b = append(s.b, part...)
 		}
-		if e.stack.router {
-			e.stack.completeTooBig(s.b)
-		}
 		e.device.transmit(s.b)
 		n++
 	}
@@ -72,6 +69,9 @@ func (e *linkEndpoint) inject(frame []byte) {
 	case header.IsMulticastEthernetAddress(dst):
 		kind = tcpip.PacketMulticast
 	case dst != mac:
+		return
+	}
+	if kind == tcpip.PacketHost && e.stack.router && e.stack.forward(frame) {
 		return
 	}
 	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithData(frame)})

@@ -28,6 +28,9 @@ type embeddedStack struct {
 	stack  *stack.Stack
 	view   atomic.Pointer[view]
 
+	parkMu sync.Mutex
+	parked map[nearKey]*parking
+
 	mu   sync.Mutex
 	nics map[string]*nic
 	// addrs are the host's addresses; every device answers for all of them,
@@ -110,6 +113,7 @@ func (s *embeddedStack) plug(p plug, d *device) (func(frame []byte), error) {
 		}
 	}
 	s.nics[p.dev] = n
+	d.nic = n.id
 	return ep.inject, nil
 }
 
@@ -226,4 +230,11 @@ func protocolOf(a netip.Addr) tcpip.NetworkProtocolNumber {
 	return ipv6.ProtocolNumber
 }
 
+// stackAddr is an address as the stack has it; the zero Addr is its zero.
 func stackAddr(a netip.Addr) tcpip.Address { return tcpip.AddrFromSlice(a.AsSlice()) }
+
+// pending tells that link address resolution goes on.
+func pending(err tcpip.Error) bool {
+	_, ok := err.(*tcpip.ErrWouldBlock)
+	return ok
+}

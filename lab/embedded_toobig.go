@@ -5,61 +5,80 @@ import (
 	"net/netip"
 )
 
-// A router's "packet too big" must tell the MTU that would fit (RFC 1191,
-// RFC 8201); the stack's leaves it zero, upon which senders shrink to single
-// bytes. completeTooBig fills it in before the frame goes out.
-func (s *embeddedStack) completeTooBig(frame []byte) {
-	if len(frame) < ethernetHeader {
+// Protocol numbers and sizes of "packet too big" messages.
+const (
+	protocolICMP   = 1
+	protocolICMPv6 = 58
+	icmpHeader     = 8
+	// As much of the packet as fits into what every host takes (RFC 1812
+	// section 4.3.2.3, RFC 4443 section 2.4).
+	tooBigMax4 = 576
+	tooBigMax6 = 1280
+	hopLimit   = 64
+)
+
+// tooBig4 answers a packet that may not be fragmented and does not fit: ICMP
+// type 3 code 4 with the MTU that would (RFC 1191). Errors are never answered
+// with errors, nor fragments but the first.
+func (s *embeddedStack) tooBig4(v *view, p []byte, mtu int) {
+	if binary.BigEndian.Uint16(p[ipv4Fragment:])&fragmentOffset != 0 {
 		return
 	}
-	switch p := frame[ethernetHeader:]; binary.BigEndian.Uint16(frame[12:]) {
-	case 0x0800:
-		s.completeTooBig4(p)
-	case 0x86dd:
-		s.completeTooBig6(p)
+	if p[ipv4Protocol] == protocolICMP && (len(p) <= ipv4Header || !isEcho4(p[ipv4Header])) {
+		return
 	}
+	src := netip.AddrFrom4([4]byte(p[ipv4Src:]))
+	own := firstOf(v.local, netip.Addr.Is4)
+	h, ok := v.to(src)
+	if !ok || !own.IsValid() {
+		return
+	}
+	quoted := p[:min(len(p), tooBigMax4-ipv4Header-icmpHeader)]
+	b := make([]byte, ipv4Header+icmpHeader, tooBigMax4)
+	b[0], b[ipv4TTL], b[ipv4Protocol] = 0x45, hopLimit, protocolICMP
+	binary.BigEndian.PutUint16(b[ipv4Length:], uint16(len(b)+len(quoted)))
+	copy(b[ipv4Src:], own.AsSlice())
+	copy(b[ipv4Dst:], src.AsSlice())
+	binary.BigEndian.PutUint16(b[ipv4Checksum:], checksum(b[:ipv4Header]))
+	m := b[ipv4Header:]
+	m[0], m[1] = 3, 4
+	binary.BigEndian.PutUint16(m[6:], uint16(min(mtu, 0xffff)))
+	b = append(b, quoted...)
+	m = b[ipv4Header:]
+	binary.BigEndian.PutUint16(m[2:], checksum(m))
+	s.emit(h, src, etherTypeIPv4, b, unchanged)
 }
 
-// completeTooBig4 handles ICMP type 3 code 4: the MTU is in bytes 6 and 7 of
-// the message, the packet that was dropped follows from byte 8.
-func (s *embeddedStack) completeTooBig4(p []byte) {
-	if len(p) < 20 || p[9] != 1 {
-		return
-	}
-	size := int(p[0]&0xf) * 4
-	if size < 20 || len(p) < size+8+20 {
-		return
-	}
-	m := p[size:]
-	if m[0] != 3 || m[1] != 4 || m[6] != 0 || m[7] != 0 {
-		return
-	}
-	dst := netip.AddrFrom4([4]byte(m[8+16:]))
-	mtu := min(s.view.Load().mtuTo(dst), 0xffff)
-	binary.BigEndian.PutUint16(m[6:], uint16(mtu))
-	patchChecksum(m[2:], uint16(mtu))
-}
+// isEcho4 tells messages that may be answered with errors.
+func isEcho4(icmpType byte) bool { return icmpType == 0 || icmpType == 8 }
 
-// completeTooBig6 handles ICMPv6 type 2: the MTU is in bytes 4 to 7.
-func (s *embeddedStack) completeTooBig6(p []byte) {
-	if len(p) < 40+8+40 || p[6] != 58 {
+// tooBig6 answers a packet that does not fit: ICMPv6 type 2 (RFC 4443).
+func (s *embeddedStack) tooBig6(v *view, p []byte, mtu int) {
+	// ICMPv6 errors are types below 128.
+	if p[ipv6Next] == protocolICMPv6 && (len(p) <= ipv6Header || p[ipv6Header] < 128) {
 		return
 	}
-	m := p[40:]
-	if m[0] != 2 || binary.BigEndian.Uint32(m[4:]) != 0 {
+	src := netip.AddrFrom16([16]byte(p[ipv6Src:]))
+	own := firstOf(v.local, netip.Addr.Is6)
+	h, ok := v.to(src)
+	if !ok || !own.IsValid() {
 		return
 	}
-	dst := netip.AddrFrom16([16]byte(m[8+24:]))
-	mtu := s.view.Load().mtuTo(dst)
+	quoted := p[:min(len(p), tooBigMax6-ipv6Header-icmpHeader)]
+	b := make([]byte, ipv6Header+icmpHeader, tooBigMax6)
+	// While the checksum is made, the header is the pseudo header of RFC 8200
+	// section 8.1: only addresses, length and protocol count.
+	binary.BigEndian.PutUint16(b[ipv6Length:], uint16(icmpHeader+len(quoted)))
+	b[ipv6HopLimit] = protocolICMPv6
+	copy(b[ipv6Src:], own.AsSlice())
+	copy(b[ipv6Dst:], src.AsSlice())
+	m := b[ipv6Header:]
+	m[0] = 2
 	binary.BigEndian.PutUint32(m[4:], uint32(mtu))
-	patchChecksum(m[2:], uint16(mtu>>16))
-	patchChecksum(m[2:], uint16(mtu))
+	b = append(b, quoted...)
+	binary.BigEndian.PutUint16(b[ipv6Header+2:], checksum(b))
+	b[0], b[ipv6Next], b[ipv6HopLimit] = 0x60, protocolICMPv6, hopLimit
+	s.emit(h, src, etherTypeIPv6, b, unchanged)
 }
 
-// patchChecksum brings a checksum up to date after a word that was zero
-// became v (RFC 1624).
-func patchChecksum(sum []byte, v uint16) {
-	c := uint32(^binary.BigEndian.Uint16(sum)) + uint32(v)
-	c = c&0xffff + c>>16
-	binary.BigEndian.PutUint16(sum, ^uint16(c))
-}
+func unchanged([]byte) {}
