@@ -18,10 +18,12 @@
 //
 // # For maintainers
 //
-// An object passes three gates. A bounded view of the ELF (image.go) is read by
+// An object passes four gates. A bounded view of the ELF (image.go) is read by
 // our own code first and judged by a table of checks (checks.go, btfcheck.go,
 // callgraph.go): sizes, counts and everything that would make the reader behind
-// them allocate or recurse without end. Then cilium/ebpf reads the same bytes
+// them allocate or recurse without end. Then what is sound but foreign to that
+// reader is put into its words, in the bytes it will see (sizes.go, ksym.go,
+// mapvalues.go, the weak symbols of extern.go). Then cilium/ebpf reads them
 // (open.go), with a recover at that one seam. Last, what the reader dropped is
 // put back beside the instructions (extern.go, kconfig.go) from a second look at
 // the relocations.
