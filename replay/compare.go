@@ -31,9 +31,9 @@ type CompareOptions struct {
 	// IgnoreMaps names maps, ring buffers and perf event arrays that are not
 	// compared, because they hold times, random numbers or addresses.
 	IgnoreMaps []string
-	// Every n compares maps after every n packets; 0 compares them at the end
-	// and, if they differ then, once more from the start to find the packet
-	// that made them differ.
+	// Every n compares maps after every n packets; 0 compares them at the end.
+	// If they differ, the entry that does is watched once more from the start,
+	// to find the packet that made it differ.
 	Every int
 }
 
@@ -60,6 +60,8 @@ type Comparison struct {
 	// latter with the reason.
 	Compared []string
 	Skipped  map[string]string
+
+	at *entryAt // the map entry that differs
 }
 
 // Compare runs the same program on both sides over the same packets, in
@@ -71,11 +73,11 @@ type Comparison struct {
 // doing. Records of ring buffers are compared in order. What depends on the
 // clock or on chance differs in truth: leave it out with IgnoreMaps.
 func Compare(ctx context.Context, left, right Side, opts CompareOptions) (*Comparison, error) {
-	c, err := compareOnce(ctx, left, right, opts, opts.Every)
-	if err != nil || c.Difference == nil || c.Difference.Packet != 0 || opts.Every > 0 {
+	c, err := compareOnce(ctx, left, right, opts, nil)
+	if err != nil || c.at == nil || opts.Every == 1 {
 		return c, err
 	}
-	again, err := compareOnce(ctx, left, right, opts, 1)
+	again, err := compareOnce(ctx, left, right, opts, c.at)
 	if err != nil {
 		return c, fmt.Errorf("look for the packet: %w", err)
 	}
@@ -90,6 +92,7 @@ type pair struct {
 	opts        CompareOptions
 	left, right *half
 	names       []string // maps to compare
+	watch       *entryAt // the only entry to compare, after every packet
 	result      *Comparison
 }
 
@@ -102,10 +105,10 @@ type half struct {
 	streams []stream
 }
 
-func compareOnce(ctx context.Context, left, right Side, opts CompareOptions, every int) (c *Comparison, err error) {
+func compareOnce(ctx context.Context, left, right Side, opts CompareOptions, watch *entryAt) (c *Comparison, err error) {
 	unpin := pinCPU()
 	defer unpin()
-	p := &pair{opts: opts, result: &Comparison{Skipped: map[string]string{}}}
+	p := &pair{opts: opts, watch: watch, result: &Comparison{Skipped: map[string]string{}}}
 	defer func() {
 		err = errors.Join(err, p.left.close(), p.right.close())
 	}()
@@ -126,7 +129,7 @@ func compareOnce(ctx context.Context, left, right Side, opts CompareOptions, eve
 	if closer, ok := src.(io.Closer); ok {
 		defer func() { err = errors.Join(err, closer.Close()) }()
 	}
-	p.result.Difference, err = p.packets(ctx, src, every)
+	p.result.Difference, err = p.packets(ctx, src)
 	p.left.report.finish()
 	p.right.report.finish()
 	return p.result, err
@@ -200,7 +203,11 @@ func (p *pair) chooseMaps() error {
 	return nil
 }
 
-func (p *pair) packets(ctx context.Context, src Source, every int) (*Difference, error) {
+func (p *pair) packets(ctx context.Context, src Source) (*Difference, error) {
+	every := p.opts.Every
+	if p.watch != nil {
+		every = 1
+	}
 	var packet Packet
 	for number := 1; ; number++ {
 		if err := ctx.Err(); err != nil {
@@ -210,14 +217,14 @@ func (p *pair) packets(ctx context.Context, src Source, every int) (*Difference,
 			if !errors.Is(err, io.EOF) {
 				return nil, fmt.Errorf("compare: read packet %d: %w", number, err)
 			}
-			return p.maps(0)
+			return p.maps(ctx, 0)
 		}
 		diff, err := p.packet(number, &packet)
 		if diff != nil || err != nil {
 			return diff, err
 		}
 		if every > 0 && number%every == 0 {
-			if diff, err := p.maps(number); diff != nil || err != nil {
+			if diff, err := p.maps(ctx, number); diff != nil || err != nil {
 				return diff, err
 			}
 		}

@@ -2,66 +2,169 @@ package replay
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/skepdev/skep/engine"
 	"github.com/skepdev/skep/internal/btfdump"
 )
 
-// maps compares the tables; number is the packet after which, or 0.
-func (p *pair) maps(number int) (*Difference, error) {
+// maps compares the tables; number is the packet after which, or 0. With watch
+// only that entry is.
+func (p *pair) maps(ctx context.Context, number int) (*Difference, error) {
+	if p.watch != nil {
+		return p.watched(number)
+	}
 	for _, name := range p.names {
-		diff, err := compareMaps(p.left.coll.Maps[name], p.right.coll.Maps[name])
+		c := newMapPair(p.left.coll.Maps[name], p.right.coll.Maps[name])
+		key, differ, err := c.compare(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("compare map %s: %w", name, err)
 		}
-		if diff != nil {
-			diff.Packet, diff.What = number, "map"
-			diff.Where = name + " " + diff.Where
-			return diff, nil
+		if differ {
+			p.result.at = &entryAt{name, key}
+			return c.explain(name, key, number)
 		}
 	}
 	return nil, nil
 }
 
-// entries reads a map into memory, values by key.
-func entries(m engine.Map) (map[string][]byte, error) {
-	out := map[string][]byte{}
-	var err error
-	for k, v := range engine.Entries(m, &err) {
-		out[string(k)] = bytes.Clone(v)
-	}
-	return out, err
+// entryAt names an entry of a map.
+type entryAt struct {
+	name string
+	key  []byte
 }
 
-func compareMaps(left, right engine.Map) (*Difference, error) {
-	l, err := entries(left)
+func (p *pair) watched(number int) (*Difference, error) {
+	c := newMapPair(p.left.coll.Maps[p.watch.name], p.right.coll.Maps[p.watch.name])
+	same, err := c.sameAt(p.watch.key)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("compare map %s: %w", p.watch.name, err)
 	}
-	r, err := entries(right)
-	if err != nil {
-		return nil, err
+	if same {
+		return nil, nil
 	}
-	dec, rdec := newDecoder(left.Info()), newDecoder(right.Info())
-	for _, k := range slices.Sorted(maps.Keys(l)) {
-		rv, ok := r[k]
+	return c.explain(p.watch.name, p.watch.key, number)
+}
+
+// mapPair is one map on both engines. Nothing of it is held in memory but one
+// chunk, or one entry, of each side.
+type mapPair struct {
+	left, right engine.Map
+	dl, dr      *decoder
+	lv, rv      []byte
+}
+
+func newMapPair(left, right engine.Map) *mapPair {
+	l, r := left.Info(), right.Info()
+	return &mapPair{left, right, newDecoder(l), newDecoder(r), make([]byte, l.ValueBytes), make([]byte, r.ValueBytes)}
+}
+
+// compare returns the smallest key (by its bytes; of arrays, by its index) at
+// which the sides differ.
+func (c *mapPair) compare(ctx context.Context) (key []byte, differ bool, err error) {
+	if l, r := c.dl.info, c.dr.info; isArray(l.Type) && l.KeySize == 4 && l.MaxEntries == r.MaxEntries && l.ValueBytes > 0 && r.ValueBytes > 0 {
+		return c.compareArrays(ctx)
+	}
+	note := func(k []byte) {
+		if !differ || bytes.Compare(k, key) < 0 {
+			key, differ = bytes.Clone(k), true
+		}
+	}
+	var inner error
+	_, err = entries(ctx, c.left, false, func(k, v []byte) bool {
+		ok, err := lookup(c.right, k, c.rv)
+		if err != nil {
+			inner = err
+			return false
+		}
+		if !ok || !c.dl.same(v, c.rv, c.dr) {
+			note(k)
+		}
+		return true
+	})
+	if err := errors.Join(err, inner); err != nil {
+		return nil, false, err
+	}
+	_, err = entries(ctx, c.right, false, func(k, _ []byte) bool {
+		ok, err := lookup(c.left, k, c.lv)
+		if err != nil {
+			inner = err
+			return false
+		}
 		if !ok {
-			return dec.difference([]byte(k), l[k], nil, rdec), nil
+			note(k)
 		}
-		if !dec.same(l[k], rv, rdec) {
-			return dec.difference([]byte(k), l[k], rv, rdec), nil
+		return true
+	})
+	return key, differ, errors.Join(err, inner)
+}
+
+func (c *mapPair) compareArrays(ctx context.Context) (key []byte, differ bool, err error) {
+	n := perChunk(max(c.dl.info.ValueBytes, c.dr.info.ValueBytes))
+	l, r := newArrayReader(c.left, n), newArrayReader(c.right, n)
+	for {
+		first, lv, err := l.read()
+		if err != nil {
+			return nil, false, err
+		}
+		_, rv, err := r.read()
+		if err != nil {
+			return nil, false, err
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, false, err
+		}
+		if len(lv) == 0 || len(rv) == 0 {
+			return nil, false, nil
+		}
+		if bytes.Equal(lv, rv) {
+			continue
+		}
+		for i := 0; len(lv) > 0 && len(rv) > 0; i++ {
+			if !c.dl.same(lv[:c.dl.info.ValueBytes], rv[:c.dr.info.ValueBytes], c.dr) {
+				return binary.NativeEndian.AppendUint32(nil, uint32(first+i)), true, nil
+			}
+			lv, rv = lv[c.dl.info.ValueBytes:], rv[c.dr.info.ValueBytes:]
 		}
 	}
-	for _, k := range slices.Sorted(maps.Keys(r)) {
-		if _, ok := l[k]; !ok {
-			return dec.difference([]byte(k), nil, r[k], rdec), nil
-		}
+}
+
+func (c *mapPair) sameAt(key []byte) (bool, error) {
+	lok, err := lookup(c.left, key, c.lv)
+	if err != nil {
+		return false, err
 	}
-	return nil, nil
+	rok, err := lookup(c.right, key, c.rv)
+	if err != nil {
+		return false, err
+	}
+	return lok == rok && (!lok || c.dl.same(c.lv, c.rv, c.dr)), nil
+}
+
+// explain says what differs at key.
+func (c *mapPair) explain(name string, key []byte, number int) (*Difference, error) {
+	lok, err := lookup(c.left, key, c.lv)
+	if err != nil {
+		return nil, fmt.Errorf("compare map %s: %w", name, err)
+	}
+	rok, err := lookup(c.right, key, c.rv)
+	if err != nil {
+		return nil, fmt.Errorf("compare map %s: %w", name, err)
+	}
+	var l, r []byte
+	if lok {
+		l = c.lv
+	}
+	if rok {
+		r = c.rv
+	}
+	diff := c.dl.difference(key, l, r, c.dr)
+	diff.Packet, diff.What, diff.Where = number, "map", name+" "+diff.Where
+	return diff, nil
 }
 
 // same compares two values, those of per-CPU maps as [Compare] promises.

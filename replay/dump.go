@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -94,16 +95,16 @@ func DumpMap(m engine.Map, opts DumpOptions) (*MapDump, error) {
 	skipZero := !opts.All && isArray(info.Type) && info.MaxEntries > manyEntries
 	dec := newDecoder(info)
 	var err error
-	for k, v := range engine.Entries(m, &err) {
-		if skipZero && isZero(v) {
-			d.Zero++
-			continue
-		}
+	d.Zero, err = entries(context.Background(), m, skipZero || sparse(info.Type), func(k, v []byte) bool {
 		if len(d.Entries) == limit {
 			d.More = true
-			break
+			return false
 		}
 		d.Entries = append(d.Entries, dec.entry(k, v))
+		return true
+	})
+	if sparse(info.Type) {
+		d.Zero = 0 // slots without a value are no entries
 	}
 	if err != nil {
 		return d, fmt.Errorf("dump map %s: %w", info.Name, err)
