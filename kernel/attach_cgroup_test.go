@@ -47,7 +47,7 @@ func TestCgroup(t *testing.T) {
 			coll, err := e.Load(t.Context(), counterSpec(at.typ, at.attach, "", 1, 1), nil)
 			if err != nil {
 				if at.attach == ebpf.AttachCgroupUnixConnect {
-					t.Skipf("needs Linux 6.7: %v", err)
+					skipRefused(t, err)
 				}
 				t.Fatal(err)
 			}

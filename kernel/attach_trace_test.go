@@ -639,7 +639,7 @@ func TestSyscallProgram(t *testing.T) {
 	}
 }
 
-func ExampleEngine_Supports() {
+func ExampleNew() {
 	e, err := New(Config{})
 	if err != nil {
 		fmt.Println(err)

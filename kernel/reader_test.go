@@ -6,11 +6,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"golang.org/x/sys/unix"
 
 	"github.com/skepdev/skep/engine"
 )
@@ -138,8 +140,34 @@ func TestRingReader(t *testing.T) {
 	}
 }
 
+// onOneCPU keeps the calling thread where it is, so that all it sends goes
+// into one buffer, until the test ends.
+func onOneCPU(t *testing.T) {
+	t.Helper()
+	runtime.LockOSThread()
+	var before, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		t.Fatal(err)
+	}
+	for cpu := range 1024 {
+		if before.IsSet(cpu) {
+			one.Set(cpu)
+			break
+		}
+	}
+	if err := unix.SchedSetaffinity(0, &one); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if unix.SchedSetaffinity(0, &before) == nil {
+			runtime.UnlockOSThread()
+		}
+	})
+}
+
 func TestPerfReader(t *testing.T) {
 	e := newEngine(t)
+	onOneCPU(t)
 	coll := load(t, e, outputSpec(ebpf.PerfEventArray), nil)
 	send := func(n int) {
 		run(t, coll.Programs["send"], &engine.RunInput{Data: make([]byte, 64), Repeat: n})

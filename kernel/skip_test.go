@@ -26,6 +26,6 @@ func skipRefused(t *testing.T, err error) {
 	t.Helper()
 	skipUnsupported(t, err)
 	if errors.Is(err, unix.EINVAL) && !errors.Is(err, engine.ErrRejected) {
-		t.Skipf("this kernel does not know it: %v", err)
+		t.Skipf("this kernel does not know it; make test-vm runs it on others: %v", err)
 	}
 }
