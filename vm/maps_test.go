@@ -511,16 +511,24 @@ func TestBudget(t *testing.T) {
 		"jump":     "r0 = 0\ngoto pc-1\nexit",
 		"calls":    "call f\ngoto pc-2\nexit\nf:\nr0 = 0\nexit",
 		"callback": "r1 = 0x7fffff ll\nr2 = subprog[f]\nr3 = 0\nr4 = 0\ncall helper#181\nexit\nf:\nr0 = 0\nexit",
-		"lock":     "r1 = map[idx:0][0]+0\n*(u32 *)(r1 +0) = 1\ncall helper#93\nr0 = 0\nexit",
 	} {
 		t.Run(name, func(t *testing.T) {
-			mp := newMap(t, m, MapSpec{Name: "lock", Type: abi.MapArray, KeySize: 4, ValueSize: 8, MaxEntries: 1, SpinLock: true})
-			_, err := load(t, m, abi.ProgXDP, assemble(t, code), mp).TestRun(&TestInput{Data: frame()})
+			_, err := load(t, m, abi.ProgXDP, assemble(t, code)).TestRun(&TestInput{Data: frame()})
 			var be *BudgetError
 			if !errors.As(err, &be) || !errors.Is(err, ErrBudget) || be.Limit != 1<<16 {
 				t.Fatalf("%v", err)
 			}
 			t.Log(err)
 		})
+	}
+}
+
+func TestLockThatStaysTaken(t *testing.T) {
+	m := newMachine(t, Config{CPUs: 1})
+	mp := newMap(t, m, MapSpec{Name: "lock", Type: abi.MapArray, KeySize: 4, ValueSize: 8, MaxEntries: 1, SpinLock: true})
+	p := load(t, m, abi.ProgXDP, assemble(t, "r1 = map[idx:0][0]+0\n*(u32 *)(r1 +0) = 1\ncall helper#93\nr0 = 0\nexit"), mp)
+	var f *Fault
+	if _, err := p.TestRun(&TestInput{Data: frame()}); !errors.As(err, &f) || f.Reason != "bpf_spin_lock: the lock has been held for 250ms" {
+		t.Errorf("%v", err)
 	}
 }

@@ -160,7 +160,7 @@ func around(a, size uint64) (*uint32, uint64) {
 }
 
 // LockWord takes the lock at a (a struct bpf_spin_lock). False ends the run:
-// the lock stays taken longer than its budget lasts.
+// the lock stays taken longer than any program would hold it.
 func (t *Thread) LockWord(a uint64) bool {
 	if t.lock != 0 {
 		t.Fail("bpf_spin_lock while another lock is held")
@@ -174,11 +174,9 @@ func (t *Thread) LockWord(a uint64) bool {
 		t.fault(a, 4, true, "a lock at an address that is not a multiple of 4")
 		return false
 	}
-	for !atomic.CompareAndSwapUint32((*uint32)(ptr(a)), 0, 1) {
-		if !t.Charge(64) {
-			return false
-		}
-		yieldCPU()
+	word := (*uint32)(ptr(a))
+	if !atomic.CompareAndSwapUint32(word, 0, 1) && !t.awaitLock(word) {
+		return false
 	}
 	t.lock = a
 	return true

@@ -1,5 +1,0 @@
-package interp
-
-import "runtime"
-
-func yieldCPU() { runtime.Gosched() }
