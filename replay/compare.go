@@ -70,8 +70,9 @@ type Comparison struct {
 // Values of per-CPU maps are equal if the CPUs hold the same values in any
 // order (CPUs without a value do not count), or if the sums over all CPUs of
 // the integers in them are equal: which CPU runs a test is not the program's
-// doing. Records of ring buffers are compared in order. What depends on the
-// clock or on chance differs in truth: leave it out with IgnoreMaps.
+// doing. Records of ring buffers and perf event arrays are compared in order,
+// the latter without their last 7 bytes, which may be padding. What depends on
+// the clock or on chance differs in truth: leave it out with IgnoreMaps.
 func Compare(ctx context.Context, left, right Side, opts CompareOptions) (*Comparison, error) {
 	c, err := compareOnce(ctx, left, right, opts, nil)
 	if err != nil || c.at == nil || opts.Every == 1 {

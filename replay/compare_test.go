@@ -209,3 +209,23 @@ func TestCompareEngines(t *testing.T) {
 		}
 	}
 }
+
+// TestPadding: a perf event's sample may be followed by anything, up to 7 bytes.
+func TestPadding(t *testing.T) {
+	rows := []struct {
+		a, b   string
+		padded bool
+		same   bool
+	}{
+		{"sample--", "sample??", true, true},
+		{"sample--", "sample??", false, false},
+		{"sample-longer-", "simple-longer-", true, false},
+		{"a sample of some length", "a sample of some length and more of it", true, false},
+		{"sample", "sample", false, true},
+	}
+	for _, row := range rows {
+		if got := replay.SameRecords([]byte(row.a), []byte(row.b), row.padded); got != row.same {
+			t.Errorf("%q and %q: %v, want %v", row.a, row.b, got, row.same)
+		}
+	}
+}

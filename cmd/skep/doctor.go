@@ -208,7 +208,8 @@ type lack struct {
 	names, gives        []string
 }
 
-// lacks groups what is missing by engine and reason, the first met first.
+// lacks groups what is missing by engine and reason, engine by engine, the first
+// met first.
 func lacks(r *doctor.Report) []*lack {
 	var out []*lack
 	add := func(engine, why, remedy, name, gives string) {
@@ -240,6 +241,8 @@ func lacks(r *doctor.Report) []*lack {
 			}
 		}
 	}
+	names := engineNames(r)
+	slices.SortStableFunc(out, func(a, b *lack) int { return slices.Index(names, a.engine) - slices.Index(names, b.engine) })
 	return out
 }
 

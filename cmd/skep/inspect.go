@@ -231,7 +231,7 @@ func programTable(r *inspect.Report) *table {
 func mapsTable(r *inspect.Report) *table {
 	t := newTable("MAP", "TYPE", "KEY", "VALUE", "<ENTRIES", "FLAGS", "USED BY")
 	for _, m := range r.Maps {
-		t.add(m.Name, m.Type, sized(m.KeyType, m.KeySize), sized(m.ValueType, m.ValueSize), fmt.Sprint(m.MaxEntries), dash(strings.Join(m.Flags, " ")), dash(enumerate(m.UsedBy, 3)))
+		t.add(m.Name, m.Type, typed(m.KeyType, m.KeySize), typed(m.ValueType, m.ValueSize), fmt.Sprint(m.MaxEntries), dash(strings.Join(m.Flags, " ")), dash(enumerate(m.UsedBy, 3)))
 	}
 	return t
 }
@@ -270,7 +270,7 @@ func dash(s string) string {
 	return s
 }
 
-func sized(name string, size uint32) string {
+func typed(name string, size uint32) string {
 	switch {
 	case size == 0:
 		return "-"

@@ -58,6 +58,9 @@ func (b *builtLab) attach(ctx context.Context, f fileProgram) error {
 		p.fill = append(p.fill, mapFill{m, f.Maps[m]})
 	}
 	p.trim(nil)
+	if err := p.sizeMaps(nil); err != nil {
+		return fmt.Errorf("attach %s: %w", f.Object, err)
+	}
 	coll, err := p.load(ctx, b.lab.Engine())
 	if err != nil {
 		return fmt.Errorf("attach %s: %w", f.Object, err)

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -69,7 +70,52 @@ func (f *runFlags) prepare(path string) (*prepared, error) {
 		}
 	}
 	p.trim(append(slices.Clone(f.dumpMaps), f.ignoreMaps...))
+	if err := p.sizeMaps(f.sizes); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
 	return p, nil
+}
+
+// sizeMaps sets the sizes that were asked for and finds maps that have none
+// because the object leaves it to its own loader. Maps that are to be pinned by
+// name are made afresh: a run leaves nothing behind and finds nothing.
+func (p *prepared) sizeMaps(sizes []string) error {
+	for _, s := range sizes {
+		name, value, _ := strings.Cut(s, "=")
+		m := p.spec.Maps[name]
+		if m == nil {
+			return fmt.Errorf("--max-entries %s: no such map: there is %s", name, strings.Join(slices.Sorted(maps.Keys(p.spec.Maps)), ", "))
+		}
+		n, err := strconv.ParseUint(value, 0, 32)
+		if err != nil {
+			return usage(fmt.Errorf("--max-entries %s: %q is no number of entries", name, value))
+		}
+		m.MaxEntries = uint32(n)
+	}
+	var missing []string
+	for _, name := range slices.Sorted(maps.Keys(p.spec.Maps)) {
+		m := p.spec.Maps[name]
+		m.Pinning = ebpf.PinNone
+		if m.MaxEntries == 0 && sized(m.Type) {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return withHint(fmt.Errorf("no size of %s: the object leaves that to its own loader", strings.Join(missing, ", ")),
+		"give one: --max-entries "+strings.Join(missing, "=64 --max-entries ")+"=64")
+}
+
+// sized says whether maps of type t must have a number of entries that no
+// loader can guess.
+func sized(t ebpf.MapType) bool {
+	switch t {
+	case ebpf.PerfEventArray, ebpf.SkStorage, ebpf.InodeStorage, ebpf.TaskStorage, ebpf.CgroupStorage,
+		ebpf.CGroupStorage, ebpf.PerCPUCGroupStorage, ebpf.StructOpsMap:
+		return false
+	}
+	return true
 }
 
 // readData reads a JSON file, or YAML if it is called so.

@@ -41,7 +41,7 @@ const runExample = `  skep run prog.o --pcap in.pcap
 // runFlags are the command line of skep run.
 type runFlags struct {
 	pcap, out, program, engine, btf string
-	set, fill, kconfig              []string
+	set, fill, kconfig, sizes       []string
 	dumpMaps, ignoreMaps            []string
 	compare, each, context, log     bool
 	repeat, every                   int
@@ -65,6 +65,7 @@ func newRunCommand(s *streams) *cobra.Command {
 	fl.StringVar(&f.program, "program", "", "program to run, if the object has several")
 	fl.StringArrayVar(&f.set, "set", nil, "set a global variable: `NAME=VALUE` (repeatable)")
 	fl.StringArrayVar(&f.fill, "map", nil, "fill a map before the run: `NAME=FILE` (repeatable)")
+	fl.StringArrayVar(&f.sizes, "max-entries", nil, "size of a map: `NAME=N` (repeatable)")
 	fl.StringArrayVar(&f.kconfig, "kconfig", nil, "value of a CONFIG_ variable: `NAME=VALUE` (repeatable)")
 	fl.StringVar(&f.out, "out", "", "write packets that go on to a pcap file, or pcapng if it is called so")
 	fl.StringSliceVar(&f.dumpMaps, "dump-maps", nil, "print maps after the run: all, or --dump-maps=`NAME,NAME`")
@@ -100,7 +101,7 @@ func (f *runFlags) check() error {
 	case f.each && f.format != formatTable && f.compare:
 		return usage(errors.New("--each with --compare prints as a table only"))
 	}
-	for _, list := range [][]string{f.set, f.fill, f.kconfig} {
+	for _, list := range [][]string{f.set, f.fill, f.kconfig, f.sizes} {
 		for _, s := range list {
 			if name, value, ok := strings.Cut(s, "="); !ok || name == "" || value == "" {
 				return usage(fmt.Errorf("%q: want NAME=VALUE", s))
