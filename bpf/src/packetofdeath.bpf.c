@@ -214,10 +214,11 @@ static __always_inline bool match(void *ctx, enum pod_hook hook, const struct pa
 	if (at < 0 || at + size > p->length)
 		return false;
 	union address bytes = {};
-	/* clang would drop the bounds it knows; the verifier wants to see them. */
-	barrier_var(size);
-	if (size == 0 || size > POD_PATTERN)
-		return false;
+	/* The verifier of Linux 6.1 does not learn from size != 0 that it is at
+	 * least 1; this it can compute. */
+	u32 last = size - 1;
+	barrier_var(last);
+	size = (last & (POD_PATTERN - 1)) + 1;
 	long err = hook == POD_XDP ? bpf_xdp_load_bytes(ctx, at, &bytes, size)
 				   : bpf_skb_load_bytes(ctx, at, &bytes, size);
 	return !err && covers(&r->pattern, &r->pattern_mask, &bytes);

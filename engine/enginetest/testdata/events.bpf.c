@@ -64,9 +64,10 @@ int fill_ring(struct xdp_md *ctx)
 	out[0] = taken;
 	out[1] = refused;
 	void *huge = bpf_ringbuf_reserve(&ring, 8192, 0);
-	out[2] = !huge;
 	if (huge)
 		bpf_ringbuf_discard(huge, 0);
+	else
+		out[2] = 1;
 	return XDP_PASS;
 }
 

@@ -2,6 +2,8 @@
 /* Map types as programs see them. */
 #include "bpf/lib/helpers.h"
 
+/* Casts to s32: the map operations of Linux before 6.4 return an int, of which the
+ * upper half may be anything. */
 s64 out[12];
 
 #define MAP(name, kind, entries, key_type, value_type) \
@@ -51,25 +53,25 @@ int updates(struct xdp_md *ctx)
 	(void)ctx;
 	u32 k = 1;
 	u64 v = 10;
-	out[0] = bpf_map_update_elem(&hash, &k, &v, BPF_EXIST);
-	out[1] = bpf_map_update_elem(&hash, &k, &v, BPF_NOEXIST);
-	out[2] = bpf_map_update_elem(&hash, &k, &v, BPF_NOEXIST);
+	out[0] = (s32)bpf_map_update_elem(&hash, &k, &v, BPF_EXIST);
+	out[1] = (s32)bpf_map_update_elem(&hash, &k, &v, BPF_NOEXIST);
+	out[2] = (s32)bpf_map_update_elem(&hash, &k, &v, BPF_NOEXIST);
 	k = 2;
 	bpf_map_update_elem(&hash, &k, &v, BPF_ANY);
 	k = 3;
 	bpf_map_update_elem(&hash, &k, &v, BPF_ANY);
 	k = 4;
-	out[3] = bpf_map_update_elem(&hash, &k, &v, BPF_ANY);
+	out[3] = (s32)bpf_map_update_elem(&hash, &k, &v, BPF_ANY);
 	k = 2;
-	out[4] = bpf_map_delete_elem(&hash, &k);
-	out[5] = bpf_map_delete_elem(&hash, &k);
+	out[4] = (s32)bpf_map_delete_elem(&hash, &k);
+	out[5] = (s32)bpf_map_delete_elem(&hash, &k);
 	out[6] = !bpf_map_lookup_elem(&hash, &k);
 	k = 9;
-	out[7] = bpf_map_update_elem(&array, &k, &v, BPF_ANY);
+	out[7] = (s32)bpf_map_update_elem(&array, &k, &v, BPF_ANY);
 	k = 3;
-	out[8] = bpf_map_update_elem(&array, &k, &v, BPF_NOEXIST);
-	out[9] = bpf_map_update_elem(&array, &k, &v, BPF_ANY);
-	out[10] = bpf_map_delete_elem(&array, &k);
+	out[8] = (s32)bpf_map_update_elem(&array, &k, &v, BPF_NOEXIST);
+	out[9] = (s32)bpf_map_update_elem(&array, &k, &v, BPF_ANY);
+	out[10] = (s32)bpf_map_delete_elem(&array, &k);
 	return XDP_PASS;
 }
 
@@ -130,11 +132,11 @@ int push_and_pop(struct xdp_md *ctx)
 	u32 v = 0;
 	for (u32 i = 1; i <= 4; i++) {
 		u32 n = i;
-		out[0] = bpf_map_push_elem(&queue, &n, 0);
-		out[1] = bpf_map_push_elem(&stack, &n, 0);
+		out[0] = (s32)bpf_map_push_elem(&queue, &n, 0);
+		out[1] = (s32)bpf_map_push_elem(&stack, &n, 0);
 	}
 	u32 five = 5;
-	out[2] = bpf_map_push_elem(&queue, &five, BPF_EXIST); /* makes room */
+	out[2] = (s32)bpf_map_push_elem(&queue, &five, BPF_EXIST); /* makes room */
 	bpf_map_peek_elem(&queue, &v);
 	out[3] = v;
 	bpf_map_pop_elem(&queue, &v);
@@ -144,7 +146,7 @@ int push_and_pop(struct xdp_md *ctx)
 	bpf_map_pop_elem(&stack, &v);
 	bpf_map_pop_elem(&stack, &v);
 	out[6] = v;
-	out[7] = bpf_map_pop_elem(&stack, &v);
+	out[7] = (s32)bpf_map_pop_elem(&stack, &v);
 	out[8] = v;
 	return XDP_PASS;
 }
@@ -155,7 +157,7 @@ int per_cpu(struct xdp_md *ctx)
 	(void)ctx;
 	u32 k = 1, me = bpf_get_smp_processor_id();
 	u64 v = 3;
-	out[0] = bpf_map_update_elem(&percpu_hash, &k, &v, BPF_ANY);
+	out[0] = (s32)bpf_map_update_elem(&percpu_hash, &k, &v, BPF_ANY);
 	u64 *p = bpf_map_lookup_elem(&percpu_hash, &k);
 	u64 *q = bpf_map_lookup_percpu_elem(&percpu_hash, &k, me);
 	if (!p || !q)
