@@ -161,6 +161,9 @@ func (e *Engine) probeCgroup(ctx context.Context) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		dir, err = os.MkdirTemp(roots[0], "skep-probe-")
 	}
+	if isPermission(err) && !effectiveCapabilities().has(capBPF) {
+		return permission("make a cgroup to try on", err, capBPF, capNetAdmin, capSysAdmin)
+	}
 	if err != nil {
 		return notSupported("cgroup to try on", "none can be made below "+roots[0], "a delegated cgroup (systemd-run --user --scope -p Delegate=yes), or root", err)
 	}
@@ -279,6 +282,9 @@ func (e *Engine) probeUSDT(ctx context.Context) error {
 }
 
 func (e *Engine) probeStructOps(ctx context.Context) error {
+	if err := mayStructOps(); err != nil {
+		return err
+	}
 	coll, err := e.loadObject(ctx, congestionObject, nil)
 	if err != nil {
 		return absent("struct_ops", "Linux 6.4 with BTF and CONFIG_BPF_JIT", err)

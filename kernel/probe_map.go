@@ -54,6 +54,9 @@ func (e *Engine) probeMap(t ebpf.MapType) error {
 // probeStructOpsMap makes the map of a congestion control without registering
 // it.
 func (e *Engine) probeStructOpsMap() error {
+	if err := mayStructOps(); err != nil {
+		return err
+	}
 	member := func(name string) btf.Member {
 		return btf.Member{Name: name, Type: &btf.Pointer{Target: &btf.FuncProto{Return: (*btf.Void)(nil)}}}
 	}
@@ -67,4 +70,13 @@ func (e *Engine) probeStructOpsMap() error {
 		return absent("map type "+ebpf.StructOpsMap.String(), "Linux 5.6 with BTF and CONFIG_BPF_JIT", err)
 	}
 	return m.Close()
+}
+
+// mayStructOps says what is missing before the loader does: it takes a refusal
+// to load types for a kernel without them.
+func mayStructOps() error {
+	if needs := []capability{capBPF, capPerfmon}; !effectiveCapabilities().hasAll(needs) {
+		return permission("make a struct_ops map", unix.EPERM, needs...)
+	}
+	return nil
 }
