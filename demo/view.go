@@ -61,7 +61,7 @@ func (l *lines) show(s *snapshot) error {
 		l.begun = true
 		l.printf("engine: %s%s\n", s.engine, because(s.why))
 		if s.other != "" {
-			l.printf("other engine: %s\n", s.other)
+			l.printf("other engine: %s\n", oneLine(s.other))
 		}
 		for _, f := range s.families {
 			l.printf("pinging over %s: %s -> %s\n", f.name, f.from, f.to)
@@ -75,8 +75,11 @@ func because(why string) string {
 	if why == "" {
 		return ""
 	}
-	return " (" + why + ")"
+	return " (" + oneLine(why) + ")"
 }
+
+// oneLine keeps a sentence with several errors in it on its line.
+func oneLine(s string) string { return strings.Join(strings.Split(strings.TrimSpace(s), "\n"), "; ") }
 
 func (l *lines) flipped(s *snapshot) {
 	var since []string
