@@ -1,8 +1,8 @@
 // Command build compiles the project's BPF sources to the objects that are
 // committed beside them.
 //
-//	go run ./bpf/internal/build          # rewrite the objects
-//	go run ./bpf/internal/build -check   # rebuild elsewhere and compare
+//	go run ./bpf/internal/build          # format the sources, rewrite the objects
+//	go run ./bpf/internal/build -check   # rebuild elsewhere and compare; check the format
 //
 // The objects hold no absolute path and no DWARF, so they are the same bytes
 // whatever directory the tree lies in. They are those of clang 19; another
@@ -26,10 +26,11 @@ func main() {
 	check := flag.Bool("check", false, "compare with the committed objects instead of writing them")
 	clang := flag.String("clang", "clang-19", "the compiler")
 	strip := flag.String("strip", "llvm-strip-19", "the tool that removes DWARF")
+	format := flag.String("format", "clang-format-19", "the tool that formats sources; empty leaves them alone")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	b := builder{clang: *clang, strip: *strip}
+	b := builder{clang: *clang, strip: *strip, format: *format}
 	if err := run(ctx, b, *check); err != nil {
 		fmt.Fprintln(os.Stderr, "build:", err)
 		os.Exit(1)
@@ -43,6 +44,9 @@ func run(ctx context.Context, b builder, check bool) error {
 	}
 	units, err := sources(root)
 	if err != nil {
+		return err
+	}
+	if err := b.formatAll(ctx, root, check); err != nil {
 		return err
 	}
 	out := root
@@ -97,7 +101,29 @@ func sources(root string) ([]unit, error) {
 	return units, nil
 }
 
-type builder struct{ clang, strip string }
+type builder struct{ clang, strip, format string }
+
+// formatAll formats sources and headers in the style of .clang-format, or
+// checks that they are.
+func (b builder) formatAll(ctx context.Context, root string, check bool) error {
+	if b.format == "" {
+		return nil
+	}
+	args := []string{"-i"}
+	if check {
+		args = []string{"--dry-run", "-Werror"}
+	}
+	for _, pattern := range []string{"bpf/lib/*.h", "bpf/src/*.bpf.c", "engine/enginetest/testdata/*.bpf.c"} {
+		files, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			return err
+		}
+		args = append(args, files...)
+	}
+	cmd := exec.CommandContext(ctx, b.format, args...)
+	cmd.Dir = root
+	return try(cmd, "format sources")
+}
 
 // compile builds one object. The compiler runs in the module's root and sees
 // relative names only; what it would still write of the directory is mapped away.
@@ -131,7 +157,7 @@ func try(cmd *exec.Cmd, what string) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, exec.ErrNotFound):
-		return fmt.Errorf("%s: %w (Debian: apt-get install clang-19 llvm-19)", what, err)
+		return fmt.Errorf("%s: %w (Debian: apt-get install clang-19 llvm-19 clang-format-19)", what, err)
 	}
 	return fmt.Errorf("%s: %w\n%s", what, err, out)
 }

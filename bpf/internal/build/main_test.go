@@ -12,10 +12,10 @@ import (
 // tools skips tests where the compiler is missing: CI has it.
 func tools(t *testing.T) builder {
 	t.Helper()
-	b := builder{clang: "clang-19", strip: "llvm-strip-19"}
-	for _, tool := range []string{b.clang, b.strip} {
+	b := builder{clang: "clang-19", strip: "llvm-strip-19", format: "clang-format-19"}
+	for _, tool := range []string{b.clang, b.strip, b.format} {
 		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("needs %s (Debian: apt-get install clang-19 llvm-19)", tool)
+			t.Skipf("needs %s (Debian: apt-get install clang-19 llvm-19 clang-format-19)", tool)
 		}
 	}
 	return b
@@ -96,5 +96,26 @@ func TestCheckFindsAStaleObject(t *testing.T) {
 	}
 	if err := compare(a, a, unit{"s.c", "s.o"}); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestFormatIsChecked(t *testing.T) {
+	b := tools(t)
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "bpf", "src"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	source := filepath.Join(dir, "bpf", "src", "x.bpf.c")
+	if err := os.WriteFile(source, []byte("int   f( void ){return 1;}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.formatAll(t.Context(), dir, true); err == nil || !strings.Contains(err.Error(), "x.bpf.c") {
+		t.Errorf("check = %v, want the file's name", err)
+	}
+	if err := b.formatAll(t.Context(), dir, false); err != nil {
+		t.Error(err)
+	}
+	if err := b.formatAll(t.Context(), dir, true); err != nil {
+		t.Errorf("formatted, and still: %v", err)
 	}
 }
