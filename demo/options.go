@@ -66,7 +66,7 @@ type Options struct {
 	Script *Script
 	// Interval between two pings of a family; 0 means 200 ms.
 	Interval time.Duration
-	// Timeout is how long a reply is waited for; 0 means one second.
+	// Timeout is how long a reply is waited for; 0 means two seconds.
 	Timeout time.Duration
 
 	// Out takes the view. On a terminal (an *os.File) that is a picture that
@@ -97,7 +97,7 @@ func (o *Options) complete() error {
 		o.Interval = 200 * time.Millisecond
 	}
 	if o.Timeout == 0 {
-		o.Timeout = time.Second
+		o.Timeout = 2 * time.Second
 	}
 	if o.Interval < time.Millisecond || o.Timeout < o.Interval/100 {
 		return fmt.Errorf("run demo: an interval of %v with a timeout of %v: want at least 1 ms and a timeout of its order", o.Interval, o.Timeout)
