@@ -14,28 +14,29 @@ import (
 )
 
 // openKernel opens the kernel world after trying, in namespaces of its own,
-// what a lab needs. It also sweeps what killed labs left.
-func openKernel(cfg Config) (world, error) {
+// what a lab needs. It also sweeps what killed labs left; what stands in the
+// way of that is a note and no reason not to start.
+func openKernel(cfg Config) (_ world, note string, err error) {
 	w := &kernelWorld{eng: cfg.Engine, offload: cfg.Offload}
 	if w.eng == nil {
 		eng, err := kernel.New(kernel.Config{})
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		w.eng, w.ownEngine = eng, true
 	}
-	err := w.try()
-	if err == nil {
-		err = sweep()
-	}
+	err = w.try()
 	if err == nil {
 		w.owner, err = newOwner(cfg.Name)
 	}
 	if err != nil {
-		return nil, errors.Join(explain(err), w.close())
+		return nil, "", errors.Join(explain(err), w.close())
+	}
+	if err := sweep(); err != nil {
+		note = fmt.Sprintf(" (what a killed lab left could not be removed: %v)", err)
 	}
 	w.visible = cfg.Visible
-	return w, nil
+	return w, note, nil
 }
 
 // try builds a link from a router to a host with an XDP program on it, and

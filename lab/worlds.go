@@ -24,8 +24,8 @@ func openWorld(cfg Config) (world, World, string, error) {
 	}
 	switch kind {
 	case Kernel:
-		w, err := openKernel(cfg)
-		return w, Kernel, "kernel world: " + why, err
+		w, note, err := openKernel(cfg)
+		return w, Kernel, "kernel world: " + why + note, err
 	case Embedded:
 		w, err := openEmbedded(cfg)
 		return w, Embedded, "embedded world: " + why, err
@@ -37,9 +37,9 @@ func openWorld(cfg Config) (world, World, string, error) {
 
 // openBest takes the kernel world if it works here.
 func openBest(cfg Config) (world, World, string, error) {
-	w, kernelErr := openKernel(cfg)
+	w, note, kernelErr := openKernel(cfg)
 	if kernelErr == nil {
-		return w, Kernel, "kernel world: namespaces, veth pairs and XDP were tried here and work", nil
+		return w, Kernel, "kernel world: namespaces, veth pairs and XDP were tried here and work" + note, nil
 	}
 	w, err := openEmbedded(cfg)
 	if err != nil {
