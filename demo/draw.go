@@ -99,7 +99,7 @@ func (p *picture) head(s *snapshot) {
 	p.put(dim, "%s", because(s.why))
 	p.line()
 	if s.other != "" {
-		p.put(dim, " %s", oneLine(s.other))
+		p.put(dim, " needed for the %s engine: %s", otherEngine(s.engine), oneLine(s.other))
 	}
 	p.line()
 	p.line()

@@ -17,7 +17,7 @@ import (
 
 func sample() *snapshot {
 	s := &snapshot{
-		engine: "kernel", why: "root,\nwith bpf(2)", other: "the embedded engine: --engine embedded",
+		engine: "kernel", why: "root,\nwith bpf(2)", other: "nothing; choose it with --engine embedded",
 		elapsed: 12300 * time.Millisecond, verdict: Drop, program: "pod_xdp_drop", flips: 1,
 		last:   FlipReport{To: "DROP", Offset: 9, Microseconds: 84, At: time.Unix(0, 0)},
 		filter: Counted{Passed: 90, PassedBytes: 5700, Dropped: 30, DroppedBytes: 1900, EventsReported: 120},
@@ -69,7 +69,7 @@ func TestPictureFits(t *testing.T) {
 func TestPictureSaysWhatMatters(t *testing.T) {
 	text := escapes.ReplaceAllString(string(draw(sample(), 100, 30, true, false)), "")
 	for _, want := range []string{
-		"on the kernel engine (root,; with bpf(2))", "--engine embedded", "  DROP  ", "pod_xdp_drop", "swapped in 84 µs",
+		"on the kernel engine (root,; with bpf(2))", "needed for the embedded engine: nothing; choose it with --engine embedded", "  DROP  ", "pod_xdp_drop", "swapped in 84 µs",
 		"•✗!✗…\r\n", "passed 90 pings (5.7 kB), dropped 30 (1.9 kB); 120 events, 0 lost",
 		"7.000 s  DROP  10.0.0.2 → 10.0.0.3  seq 7", " space  flip",
 	} {

@@ -57,8 +57,8 @@ type Options struct {
 	// Engine the filter is loaded on; nil means the lab's. It must attach to
 	// the lab's devices: the lab's engine, or a wrapper around it.
 	Engine engine.Engine
-	// Why says why this engine was chosen, Other what the other one would
-	// take. Empty means what the lab says.
+	// Why says why this engine was chosen, Other what would be needed for the
+	// other one. An empty Why means what the lab says.
 	Why, Other string
 
 	// Script of flips. Nil means that the viewer's keys flip; without a

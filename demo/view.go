@@ -61,7 +61,7 @@ func (l *lines) show(s *snapshot) error {
 		l.begun = true
 		l.printf("engine: %s%s\n", s.engine, because(s.why))
 		if s.other != "" {
-			l.printf("other engine: %s\n", oneLine(s.other))
+			l.printf("needed for the %s engine: %s\n", otherEngine(s.engine), oneLine(s.other))
 		}
 		for _, f := range s.families {
 			l.printf("pinging over %s: %s -> %s\n", f.name, f.from, f.to)
@@ -76,6 +76,14 @@ func because(why string) string {
 		return ""
 	}
 	return " (" + oneLine(why) + ")"
+}
+
+// otherEngine is the name of the engine that was not chosen.
+func otherEngine(chosen string) string {
+	if chosen == "kernel" {
+		return "embedded"
+	}
+	return "kernel"
 }
 
 // oneLine keeps a sentence with several errors in it on its line.
