@@ -210,9 +210,31 @@ func TestErrors(t *testing.T) {
 func TestTargetsHaveDistinctKinds(t *testing.T) {
 	seen := map[AttachKind]bool{}
 	for _, target := range []Target{
-		XDP{}, TCX{}, Netkit{}, Cgroup{}, SkLookup{}, FlowDissector{}, SockMap{}, SocketFilter{}, SkReuseport{},
-		Tracepoint{}, RawTracepoint{}, Kprobe{}, KprobeMulti{}, Uprobe{}, UprobeMulti{}, USDT{}, Tracing{}, LSM{},
-		PerfEvent{}, Iterator{}, Netfilter{}, StructOps{}, Freplace{}, LWT{}, Lirc{},
+		XDP{},
+		TCX{},
+		Netkit{},
+		Cgroup{},
+		SkLookup{},
+		FlowDissector{},
+		SockMap{},
+		SocketFilter{},
+		SkReuseport{},
+		Tracepoint{},
+		RawTracepoint{},
+		Kprobe{},
+		KprobeMulti{},
+		Uprobe{},
+		UprobeMulti{},
+		USDT{},
+		Tracing{},
+		LSM{},
+		PerfEvent{},
+		Iterator{},
+		Netfilter{},
+		StructOps{},
+		Freplace{},
+		LWT{},
+		Lirc{},
 	} {
 		if seen[target.Kind()] {
 			t.Errorf("kind %s twice", target.Kind())
