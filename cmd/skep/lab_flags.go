@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 
 	"github.com/skepdev/skep/internal/btfdump"
@@ -77,12 +75,12 @@ type fileCapture struct {
 func (t *labFlags) plan() (*labFile, error) {
 	p := &labFile{}
 	if t.file != "" {
-		text, err := os.ReadFile(t.file)
+		text, err := readLimited(t.file)
 		if err != nil {
 			return nil, err
 		}
-		if err := yaml.UnmarshalWithOptions(text, p, yaml.Strict()); err != nil {
-			return nil, withHint(fmt.Errorf("%s: %s", t.file, yamlError(err)), yamlPicture(err))
+		if err := parseYAML(t.file, text, p); err != nil {
+			return nil, err
 		}
 	} else {
 		if t.endpoints < 1 || t.endpoints > 250 {
@@ -161,12 +159,6 @@ func (p *labFile) check() error {
 		}
 	}
 	return nil
-}
-
-// yamlPicture is the place of a YAML error as goccy draws it.
-func yamlPicture(err error) string {
-	_, picture, _ := strings.Cut(err.Error(), "\n")
-	return picture
 }
 
 // builtLab is a lab with everything in it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
@@ -12,7 +13,6 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
-	"github.com/goccy/go-yaml"
 
 	"github.com/skepdev/skep/abi"
 	"github.com/skepdev/skep/engine"
@@ -27,7 +27,8 @@ type prepared struct {
 	program string
 	types   *btf.Spec
 	fill    []mapFill
-	log     bool
+	// log takes the verifier's log, if it was asked for.
+	log io.Writer
 }
 
 type mapFill struct {
@@ -46,7 +47,7 @@ func (f *runFlags) prepare(path string) (*prepared, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &prepared{spec: spec, log: f.log}
+	p := &prepared{spec: spec}
 	if p.program, err = pickProgram(spec, f.program); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -120,14 +121,14 @@ func sized(t ebpf.MapType) bool {
 
 // readData reads a JSON file, or YAML if it is called so.
 func readData(path string) (any, error) {
-	text, err := os.ReadFile(path)
+	text, err := readLimited(path)
 	if err != nil {
 		return nil, err
 	}
 	if strings.HasSuffix(path, ".yaml") || strings.HasSuffix(path, ".yml") {
 		var v any
-		if err := yaml.UnmarshalWithOptions(text, &v, yaml.Strict()); err != nil {
-			return nil, fmt.Errorf("%s: %s", path, yamlError(err))
+		if err := parseYAML(path, text, &v); err != nil {
+			return nil, err
 		}
 		return v, nil
 	}
@@ -136,6 +137,26 @@ func readData(path string) (any, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return v, nil
+}
+
+// maxText is the longest JSON or YAML file that is read, in bytes.
+const maxText = 64 << 20
+
+// readLimited reads a whole file, whatever it is: devices have no end.
+func readLimited(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxText+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxText {
+		return nil, fmt.Errorf("read %s: longer than %d MiB", path, maxText>>20)
+	}
+	return text, nil
 }
 
 // pickProgram finds the program to run: the named one, or the only one that
@@ -258,7 +279,7 @@ func stringsIn(v any, out []string) []string {
 
 // load makes the object real and fills its maps.
 func (p *prepared) load(ctx context.Context, eng engine.Engine) (*engine.Collection, error) {
-	coll, err := eng.Load(ctx, p.spec, &engine.LoadOptions{KernelTypes: p.types, VerifierLog: p.log})
+	coll, err := eng.Load(ctx, p.spec, &engine.LoadOptions{KernelTypes: p.types, VerifierLog: p.log != nil})
 	if err != nil {
 		return nil, verifierHint(err, p.log)
 	}
@@ -268,11 +289,4 @@ func (p *prepared) load(ctx context.Context, eng engine.Engine) (*engine.Collect
 		}
 	}
 	return coll, nil
-}
-
-// yamlError is a YAML error in one line: goccy's has the position first and a
-// picture of the place below it.
-func yamlError(err error) string {
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	return line
 }

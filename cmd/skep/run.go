@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"io"
 	"slices"
 	"strings"
 
@@ -119,6 +119,9 @@ func (f *runFlags) run(ctx context.Context, s *streams, object string) error {
 	if err != nil {
 		return err
 	}
+	if f.log {
+		p.log = s.err
+	}
 	if f.compare {
 		return f.runCompare(ctx, s, object, p)
 	}
@@ -223,14 +226,19 @@ func (f *runFlags) dump(coll *engine.Collection, result *runResult) error {
 const allMaps = "all"
 
 // verifierHint prints the whole log of a refusal where it was asked for.
-func verifierHint(err error, log bool) error {
+func verifierHint(err error, w io.Writer) error {
 	var refused *engine.VerifierError
 	if !errors.As(err, &refused) {
 		return err
 	}
-	if log {
-		fmt.Fprintf(os.Stderr, "%+v\n", refused)
-		return err
+	if w == nil {
+		return withHint(err, "the whole log: --verifier-log")
 	}
-	return withHint(err, "the whole log: --verifier-log")
+	for _, line := range refused.Log {
+		fmt.Fprintln(w, line)
+	}
+	if refused.Truncated {
+		fmt.Fprintln(w, "(log truncated)")
+	}
+	return err
 }
