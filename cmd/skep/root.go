@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/skepdev/skep/engine"
 	"github.com/skepdev/skep/internal/btfdump"
 )
 
@@ -137,7 +138,7 @@ func report(ctx context.Context, s *streams, cmd *cobra.Command, err error) int 
 		}
 		return exitUsage
 	}
-	if !printHint(s, err) && errors.Is(err, os.ErrPermission) {
+	if !printHint(s, err) && errors.Is(err, os.ErrPermission) && !errors.Is(err, engine.ErrRejected) {
 		fmt.Fprintln(s.err, "  skep doctor says what this machine allows")
 	}
 	return exitFailure
