@@ -255,6 +255,7 @@ func perfLost(t *testing.T, eng engine.Engine, _ Options) {
 	must(t, "perf reader", err)
 	defer r.Close()
 	p := program(t, coll, "write_perf")
+	onOneCPU(t)
 	const runs = 500
 	_, err = p.Run(&engine.RunInput{Data: make([]byte, 64), NoDataOut: true, Repeat: runs})
 	must(t, "run", err)
