@@ -105,9 +105,10 @@ func (m *lpmTrie) prefixOf(key Pointer) prefix {
 		p.hi = bigEndianTail(p.data, m.dataSize)
 	case m.dataSize <= 16:
 		p.hi = bigEndian64(p.data)
-		if m.dataSize == 16 {
+		switch {
+		case m.dataSize == 16:
 			p.lo = bigEndian64(add(p.data, 8))
-		} else {
+		case m.dataSize > 8: // never an address past the end of the key, not even unread
 			p.lo = bigEndianTail(add(p.data, 8), m.dataSize-8)
 		}
 	}
