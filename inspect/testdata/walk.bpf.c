@@ -6,13 +6,14 @@ typedef unsigned int __u32;
 typedef unsigned long long __u64;
 typedef int __s32;
 
-#define SEC(name) __attribute__((section(name), used))
-#define __uint(name, val) int (*name)[val]
-#define __type(name, val) typeof(val) *name
+#define SEC(name)          __attribute__((section(name), used))
+#define __uint(name, val)  int(*name)[val]
+#define __type(name, val)  typeof(val) *name
 #define __array(name, val) typeof(val) *name[]
 
 static void *(*bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
-static long (*bpf_map_update_elem)(void *map, const void *key, const void *value, __u64 flags) = (void *)2;
+static long (*bpf_map_update_elem)(void *map, const void *key, const void *value,
+				   __u64 flags) = (void *)2;
 static __u64 (*bpf_ktime_get_ns)(void) = (void *)5;
 static long (*bpf_tail_call)(void *ctx, void *map, __u32 index) = (void *)12;
 static void *(*bpf_get_current_task)(void) = (void *)35;
@@ -90,11 +91,12 @@ struct {
 	__type(key, __u32);
 	__array(values, struct inner);
 } outer SEC(".maps") = {
-	.values = { &inner },
+    .values = {&inner},
 };
 
 const volatile __u32 limit = 48;
-const volatile struct key favourite = { .hash = 0xfeed, .first = 3, .kind = KIND_LONG, .length = 9, .odd = 5 };
+const volatile struct key favourite = {
+    .hash = 0xfeed, .first = 3, .kind = KIND_LONG, .length = 9, .odd = 5};
 __s32 bias = -7;
 enum kind last_kind;
 __u64 calls[2];
@@ -114,7 +116,7 @@ static __attribute__((noinline)) __u32 hash_bytes(const __u8 *at, const __u8 *en
 
 __attribute__((noinline)) int note(struct key *key, __u32 length)
 {
-	struct entry fresh = { .seen = 1, .bytes = length, .kind = KIND_SHORT };
+	struct entry fresh = {.seen = 1, .bytes = length, .kind = KIND_SHORT};
 	struct entry *known;
 
 	if (!key)

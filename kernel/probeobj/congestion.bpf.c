@@ -27,11 +27,12 @@ SEC("struct_ops") unsigned int skep_undo_cwnd(unsigned long long *ctx)
 	return 2;
 }
 
-SEC(".struct_ops.link") struct tcp_congestion_ops skep_cc = {
-	.ssthresh = (void *)skep_ssthresh,
-	.cong_avoid = (void *)skep_cong_avoid,
-	.undo_cwnd = (void *)skep_undo_cwnd,
-	.name = "skep_test",
+SEC(".struct_ops.link")
+struct tcp_congestion_ops skep_cc = {
+    .ssthresh = (void *)skep_ssthresh,
+    .cong_avoid = (void *)skep_cong_avoid,
+    .undo_cwnd = (void *)skep_undo_cwnd,
+    .name = "skep_test",
 };
 
 char LICENSE[] SEC("license") = "GPL";

@@ -3,9 +3,9 @@
 // Globals in every section, a pinned map, a prog array and a map of maps with
 // initial entries, and a line for the trace pipe.
 
-#define SEC(name) __attribute__((section(name), used))
-#define __uint(name, val) int(*name)[val]
-#define __type(name, val) typeof(val) *name
+#define SEC(name)          __attribute__((section(name), used))
+#define __uint(name, val)  int(*name)[val]
+#define __type(name, val)  typeof(val) *name
 #define __array(name, val) typeof(val) *name[]
 
 static long (*bpf_trace_printk)(const char *fmt, unsigned int size, ...) = (void *)6;
@@ -39,7 +39,7 @@ struct {
 	__uint(key_size, sizeof(unsigned int));
 	__array(values, int(struct xdp_md *));
 } jumps SEC(".maps") = {
-	.values = { [2] = &last },
+    .values = {[2] = &last},
 };
 
 SEC("xdp") int count(struct xdp_md *ctx)

@@ -83,16 +83,17 @@ int relocated(struct __sk_buff *skb)
 	answer.pkt_type_right = field(s->pkt_type, RIGHT);
 	answer.pkt_type_signed = field(s->pkt_type, SIGNED);
 	answer.pkt_type_offset = field(s->pkt_type, BYTE_OFFSET);
-	answer.hash_exists = value(enum bpf_map_type___core, BPF_MAP_TYPE_HASH___core, VALUE_EXISTS);
+	answer.hash_exists =
+	    value(enum bpf_map_type___core, BPF_MAP_TYPE_HASH___core, VALUE_EXISTS);
 	answer.hash_value = value(enum bpf_map_type___core, BPF_MAP_TYPE_HASH___core, VALUE);
 	answer.no_value_exists =
-		value(enum bpf_map_type___core, BPF_MAP_TYPE_OF_NO_KERNEL___core, VALUE_EXISTS);
+	    value(enum bpf_map_type___core, BPF_MAP_TYPE_OF_NO_KERNEL___core, VALUE_EXISTS);
 	answer.local_id = type_id(struct answer, 0);
 	answer.target_id = type_id(struct task_struct, 1);
 	if (field(t->of_no_kernel, EXISTS))
-		answer.dead = field(t->of_no_kernel, BYTE_OFFSET) +
-			      value(enum bpf_map_type___core, BPF_MAP_TYPE_OF_NO_KERNEL___core,
-				    VALUE);
+		answer.dead =
+		    field(t->of_no_kernel, BYTE_OFFSET) +
+		    value(enum bpf_map_type___core, BPF_MAP_TYPE_OF_NO_KERNEL___core, VALUE);
 	return 0;
 }
 

@@ -20,7 +20,7 @@ typedef struct {
 } outer_t;
 
 outer_t outer SEC(".maps") = {
-	.values = {[2] = &inner},
+    .values = {[2] = &inner},
 };
 
 SEC("tc")
@@ -43,7 +43,7 @@ struct {
 	__type(key, u32);
 	__array(values, int(void *));
 } calls SEC(".maps") = {
-	.values = {[1] = (void *)&leaf},
+    .values = {[1] = (void *)&leaf},
 };
 
 SEC("tc")

@@ -80,6 +80,9 @@ var rooms = [][2]string{
 	{"bpf/src", "bpf/objects"},
 	{"engine/enginetest/testdata", "engine/enginetest/testdata"},
 	{"object/testdata", "object/testdata"},
+	{"inspect/testdata", "inspect/testdata"},
+	{"kernel/probeobj", "kernel/probeobj"},
+	{"kernel/testdata", "kernel/testdata"},
 	{"docs/examples", "docs/examples"},
 }
 
@@ -113,7 +116,11 @@ func (b builder) formatAll(ctx context.Context, root string, check bool) error {
 	if check {
 		args = []string{"--dry-run", "-Werror"}
 	}
-	for _, pattern := range []string{"bpf/lib/*.h", "bpf/src/*.bpf.c", "engine/enginetest/testdata/*.bpf.c"} {
+	patterns := []string{"bpf/lib/*.h"}
+	for _, room := range rooms {
+		patterns = append(patterns, room[0]+"/*.bpf.c")
+	}
+	for _, pattern := range patterns {
 		files, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil {
 			return err
@@ -137,7 +144,7 @@ func (b builder) compile(ctx context.Context, root string, u unit, out string) e
 	defer os.Remove(tmp)
 	cmd := exec.CommandContext(ctx, b.clang,
 		"-target", "bpfel", "-mcpu=v3", "-std=gnu11", "-O2", "-g",
-		"-Wall", "-Wextra", "-Werror",
+		"-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", // a hook gives its parameters
 		"-nostdinc", "-fno-ident", "-I.",
 		"-ffile-prefix-map="+root+"=.", "-fdebug-compilation-dir=.",
 		"-c", u.source, "-o", tmp)
