@@ -57,6 +57,7 @@ func (d *Device) redirectSKB(j *job, ifindex uint32, flags uint64) {
 	}
 	defer to.exit()
 	if flags&abi.FlagIngress != 0 {
+		j.pk.ClearTunnel() // skb_scrub_packet
 		to.runIngress(j)
 		return
 	}
@@ -76,6 +77,7 @@ func (d *Device) redirectPeer(j *job, ifindex uint32) {
 		return
 	}
 	defer to.exit()
+	j.pk.ClearTunnel()
 	to.runIngress(j)
 }
 
@@ -101,6 +103,7 @@ func (d *Device) redirectNeigh(j *job, r *vm.Redirect) {
 	if len(to.cfg.HardwareAddr) == 6 {
 		copy(frame[6:], to.cfg.HardwareAddr)
 	}
+	j.pk.ClearTunnel() // the route takes its place
 	to.runEgress(j)
 }
 

@@ -55,6 +55,10 @@ func (p *Packet) Meta() []byte { return p.b.MetaBytes() }
 // received it.
 func (p *Packet) ClearMeta() { p.b.ClearMeta() }
 
+// ClearTunnel forgets what a program set with bpf_skb_set_tunnel_key, as happens
+// when a packet arrives at a device or gets a route.
+func (p *Packet) ClearTunnel() { p.b.ClearTunnel() }
+
 // PushVLAN moves the VLAN tag that m carries beside the packet into it, as a
 // device does that sends the packet; without a tag it does nothing.
 func (p *Packet) PushVLAN(m *SKBMeta) error { return errno(packet.PushTag(p.b, (*packet.Meta)(m))) }

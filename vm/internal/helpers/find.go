@@ -17,7 +17,7 @@ type table map[abi.HelperID]interp.Helper
 // families are the tables a kind of program draws from.
 var families = map[kind][]table{
 	kindXDP:   {mapTable, loopTable, timeTable, miscTable, taskTable, textTable, ringTable, dynptrTable, probeTable, eventTable, lockTable, csumTable, routeTable, socketTable, xdpTable},
-	kindSKB:   {mapTable, loopTable, timeTable, miscTable, taskTable, textTable, ringTable, dynptrTable, probeTable, eventTable, lockTable, csumTable, routeTable, socketTable, skbReadTable, skbWriteTable},
+	kindSKB:   {mapTable, loopTable, timeTable, miscTable, taskTable, textTable, ringTable, dynptrTable, probeTable, eventTable, lockTable, csumTable, routeTable, socketTable, skbReadTable, skbWriteTable, tunnelTable},
 	kindPlain: {mapTable, loopTable, timeTable, miscTable, taskTable, textTable, ringTable, dynptrTable, probeTable, eventTable, lockTable},
 }
 

@@ -46,9 +46,6 @@ var skbReadTable = table{
 	// The packet's checksum is never the device's here, and only such a one can be
 	// updated.
 	abi.FnCsumUpdate: onSKB(func(*interp.Thread, *packet.SKB) uint64 { return fail(errNotSupp) }),
-	// Packets come out of no tunnel.
-	abi.FnSkbGetTunnelKey: onSKB(noTunnel(syscall.EINVAL)),
-	abi.FnSkbGetTunnelOpt: onSKB(noTunnel(syscall.ENOENT)),
 }
 
 // What changes packet and metadata, or sends it elsewhere.
@@ -130,16 +127,6 @@ func load(to, from []byte) uint64 {
 	}
 	copy(to, from)
 	return 0
-}
-
-// noTunnel zeroes what would describe the tunnel.
-func noTunnel(e syscall.Errno) func(*interp.Thread, *packet.SKB) uint64 {
-	return func(t *interp.Thread, _ *packet.SKB) uint64 {
-		if to := t.Write(t.R[2], uint64(uint32(t.R[3]))); to != nil {
-			clear(to)
-		}
-		return fail(e)
-	}
 }
 
 func skbChangeType(t *interp.Thread, s *packet.SKB) uint64 {

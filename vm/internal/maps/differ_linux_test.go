@@ -22,6 +22,7 @@ type twins struct {
 	ordered bool // both walk keys in the same order
 	keys    *rapid.Generator[[]byte]
 	vb      int
+	socket  uint32 // a descriptor that is no AF_XDP socket
 }
 
 func keyGen(s Spec) *rapid.Generator[[]byte] {
@@ -56,7 +57,7 @@ func keyGen(s Spec) *rapid.Generator[[]byte] {
 
 func isArray(t abi.MapType) bool {
 	switch t {
-	case abi.MapArray, abi.MapPerCPUArray, abi.MapProgArray, abi.MapPerfEventArray, abi.MapArrayOfMaps, abi.MapDevMap, abi.MapCPUMap:
+	case abi.MapArray, abi.MapPerCPUArray, abi.MapProgArray, abi.MapPerfEventArray, abi.MapArrayOfMaps, abi.MapDevMap, abi.MapCPUMap, abi.MapXSKMap:
 		return true
 	}
 	return false
@@ -71,6 +72,8 @@ func (w *twins) value(r *rapid.T) []byte {
 			binary.NativeEndian.PutUint32(v[4:], uint32(rapid.SampledFrom([]int{0, -1, 4999}).Draw(r, "program")))
 		}
 		return v
+	case abi.MapXSKMap:
+		return binary.NativeEndian.AppendUint32(nil, w.socket)
 	case abi.MapProgArray, abi.MapPerfEventArray, abi.MapArrayOfMaps, abi.MapHashOfMaps:
 		return []byte{0xff, 0xff, 0xff, 0x0f} // no file descriptor
 	}
@@ -302,6 +305,7 @@ func specs() (out []Spec) {
 	add(Spec{Type: abi.MapDevMapHash, KeySize: 4, ValueSize: 4, MaxEntries: 3})
 	add(Spec{Type: abi.MapDevMapHash, KeySize: 4, ValueSize: 8, MaxEntries: 3})
 	add(Spec{Type: abi.MapCPUMap, KeySize: 4, ValueSize: 4, MaxEntries: 4})
+	add(Spec{Type: abi.MapXSKMap, KeySize: 4, ValueSize: 4, MaxEntries: 3})
 	add(Spec{Type: abi.MapProgArray, KeySize: 4, ValueSize: 4, MaxEntries: 3})
 	add(Spec{Type: abi.MapPerfEventArray, KeySize: 4, ValueSize: 4, MaxEntries: 3})
 	inner := &Spec{Type: abi.MapArray, KeySize: 4, ValueSize: 4, MaxEntries: 1}
@@ -326,6 +330,11 @@ func TestLikeKernel(t *testing.T) {
 				}
 				return 0
 			}
+			socket, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer syscall.Close(socket)
 			runs := 0
 			rapid.Check(t, func(r *rapid.T) {
 				// After each operation on a map of maps the kernel waits for a
@@ -343,7 +352,7 @@ func TestLikeKernel(t *testing.T) {
 					r.Fatal(err)
 				}
 				defer ours.Close()
-				w := &twins{theirs: theirs, ours: ours, s: s, vb: ValueBytes(&s, env.CPUs), keys: keyGen(s)}
+				w := &twins{theirs: theirs, ours: ours, s: s, vb: ValueBytes(&s, env.CPUs), keys: keyGen(s), socket: uint32(socket)}
 				w.ordered = isArray(s.Type) || s.Type == abi.MapLPMTrie
 				r.Repeat(w.actions())
 			})

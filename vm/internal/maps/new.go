@@ -87,6 +87,8 @@ func constructor(t abi.MapType) func(*Spec, *Env) (Map, error) {
 		return newTargets
 	case abi.MapDevMapHash:
 		return newDeviceHash
+	case abi.MapXSKMap:
+		return newXSKMap
 	case abi.MapRingBuf:
 		return newRing
 	case abi.MapPerfEventArray:

@@ -148,7 +148,7 @@ func fitsTemplate(inner *Spec, obj Object) bool {
 		return false
 	case s.Type == abi.MapArray && s.Flags&abi.FlagInnerMap != 0:
 		return true
-	case s.Type == abi.MapArray, s.Type == abi.MapPerCPUArray, s.Type == abi.MapDevMap, s.Type == abi.MapCPUMap:
+	case s.Type == abi.MapArray, s.Type == abi.MapPerCPUArray, s.Type == abi.MapDevMap, s.Type == abi.MapCPUMap, s.Type == abi.MapXSKMap:
 		return s.MaxEntries == inner.MaxEntries
 	}
 	return true

@@ -46,6 +46,7 @@ type Buffer struct {
 	hard, meta, data, end, tail int
 	limit                       int
 	hidden                      bool // programs have no direct access
+	tunnel                      tunnel
 }
 
 // NewBuffer makes a buffer over BufferMemory bytes outside Go's heap, which
@@ -66,6 +67,7 @@ func (b *Buffer) Reset(data []byte) syscall.Errno {
 		return syscall.EMSGSIZE
 	}
 	b.hard, b.limit, b.hidden = headroom-XDPHeadroom, len(b.mem), false
+	b.ClearTunnel()
 	b.data = headroom
 	b.meta = b.data
 	// Programs may move into the room in front: what an earlier packet left
