@@ -72,3 +72,20 @@ enum tc_action {
 
 /* 32-bit context fields that stand for pointers. */
 #define ctx_pointer(field) ((void *)(long)(field))
+
+/* What bpf_skb_set_tunnel_key takes; IPv4 addresses are in host byte order. */
+struct bpf_tunnel_key {
+	u32 tunnel_id;
+	union {
+		u32 remote_ipv4;
+		u32 remote_ipv6[4];
+	};
+	u8 tunnel_tos;
+	u8 tunnel_ttl;
+	u16 tunnel_ext;
+	u32 tunnel_label;
+	union {
+		u32 local_ipv4;
+		u32 local_ipv6[4];
+	};
+};

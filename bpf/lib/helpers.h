@@ -24,9 +24,14 @@ HELPER(long, bpf_l4_csum_replace, 11, struct __sk_buff *skb, u32 offset, u64 fro
 HELPER(long, bpf_tail_call, 12, void *ctx, void *array, u32 index);
 HELPER(long, bpf_skb_vlan_push, 18, struct __sk_buff *skb, be16 protocol, u16 tci);
 HELPER(long, bpf_skb_vlan_pop, 19, struct __sk_buff *skb);
+HELPER(long, bpf_skb_get_tunnel_key, 20, struct __sk_buff *skb, void *key, u32 size, u64 flags);
+HELPER(long, bpf_skb_set_tunnel_key, 21, struct __sk_buff *skb, const void *key, u32 size,
+       u64 flags);
 HELPER(long, bpf_perf_event_output, 25, void *ctx, void *map, u64 flags, void *data, u64 size);
 HELPER(long, bpf_skb_load_bytes, 26, const void *skb, u32 offset, void *to, u32 size);
 HELPER(s64, bpf_csum_diff, 28, be32 *from, u32 from_size, be32 *to, u32 to_size, u32 seed);
+HELPER(long, bpf_skb_get_tunnel_opt, 29, struct __sk_buff *skb, void *options, u32 size);
+HELPER(long, bpf_skb_set_tunnel_opt, 30, struct __sk_buff *skb, const void *options, u32 size);
 HELPER(long, bpf_skb_change_proto, 31, struct __sk_buff *skb, be16 protocol, u64 flags);
 HELPER(long, bpf_skb_change_type, 32, struct __sk_buff *skb, u32 type);
 HELPER(u32, bpf_get_hash_recalc, 34, struct __sk_buff *skb);
@@ -39,6 +44,7 @@ HELPER(long, bpf_skb_change_head, 43, struct __sk_buff *skb, u32 size, u64 flags
 HELPER(long, bpf_xdp_adjust_head, 44, struct xdp_md *xdp, int delta);
 HELPER(u32, bpf_set_hash, 48, struct __sk_buff *skb, u32 hash);
 HELPER(long, bpf_skb_adjust_room, 50, struct __sk_buff *skb, s32 delta, u32 mode, u64 flags);
+HELPER(long, bpf_redirect_map, 51, void *map, u64 key, u64 flags);
 HELPER(long, bpf_xdp_adjust_meta, 54, struct xdp_md *xdp, int delta);
 HELPER(long, bpf_xdp_adjust_tail, 65, struct xdp_md *xdp, int delta);
 HELPER(long, bpf_skb_load_bytes_relative, 68, const void *skb, u32 offset, void *to, u32 size,

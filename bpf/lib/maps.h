@@ -14,6 +14,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_LPM_TRIE = 11,
 	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
 	BPF_MAP_TYPE_HASH_OF_MAPS = 13,
+	BPF_MAP_TYPE_XSKMAP = 17,
 	BPF_MAP_TYPE_QUEUE = 22,
 	BPF_MAP_TYPE_STACK = 23,
 	BPF_MAP_TYPE_RINGBUF = 27,
@@ -29,6 +30,13 @@ enum bpf_map_type {
 #define BPF_F_MMAPABLE    1024
 
 #define BPF_F_CURRENT_CPU 0xffffffffULL
+
+/* bpf_skb_set_tunnel_key and bpf_skb_get_tunnel_key */
+#define BPF_F_TUNINFO_IPV6  1
+#define BPF_F_ZERO_CSUM_TX  2
+#define BPF_F_DONT_FRAGMENT 4
+#define BPF_F_SEQ_NUMBER    8
+#define BPF_F_TUNINFO_FLAGS 16
 
 /* bpf_ringbuf_query */
 #define BPF_RB_AVAIL_DATA 0

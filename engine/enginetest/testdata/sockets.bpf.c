@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/* AF_XDP: what a program does while no socket is stored. */
+#include "bpf/lib/helpers.h"
+
+s64 out[8];
+
+struct {
+	__uint(type, BPF_MAP_TYPE_XSKMAP);
+	__uint(key_size, 4);
+	__uint(value_size, 4);
+	__uint(max_entries, 4);
+} xsks_map SEC(".maps");
+
+/* The low bits of the flags are the verdict where there is no socket. */
+SEC("xdp")
+int to_socket(struct xdp_md *ctx)
+{
+	u32 queue = ctx->rx_queue_index, past = 4;
+	out[0] = bpf_redirect_map(&xsks_map, queue, XDP_PASS);
+	out[1] = bpf_redirect_map(&xsks_map, past, XDP_DROP);
+	out[2] = bpf_redirect_map(&xsks_map, queue, 4);
+	out[3] = bpf_redirect_map(&xsks_map, queue, XDP_TX | 8);
+	out[4] = bpf_map_lookup_elem(&xsks_map, &queue) != 0;
+	out[5] = bpf_map_lookup_elem(&xsks_map, &past) != 0;
+	return bpf_redirect_map(&xsks_map, queue, XDP_TX);
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
