@@ -244,6 +244,16 @@ func skbCases() []helperCase {
 	add("clone_redirect with flags", call(abi.FnCloneRedirect, "ctx", "1", "2"), "ipv4")
 	add("get_tunnel_key", call(abi.FnSkbGetTunnelKey, "ctx", "fp-64", "28", "0")+foldStack, "ipv4")
 	add("get_tunnel_opt", call(abi.FnSkbGetTunnelOpt, "ctx", "fp-64", "16")+foldStack, "ipv4")
+	for _, set := range []string{"0", "1", "2", "4", "8", "16", "32", "31"} {
+		for _, get := range [][2]string{{"44", "0"}, {"44", "1"}, {"44", "16"}, {"44", "17"}, {"24", "16"}, {"28", "32"}, {"8", "1"}, {"12", "0"}} {
+			add("set_tunnel_key "+set+", get_tunnel_key "+get[0]+" "+get[1],
+				call(abi.FnSkbSetTunnelKey, "ctx", "fp-64", "8", set)+call(abi.FnSkbGetTunnelKey, "ctx", "fp-72", get[0], get[1])+foldStack, "ipv4")
+		}
+	}
+	for _, n := range []string{"4", "6", "16"} {
+		add("set_tunnel_opt "+n, call(abi.FnSkbSetTunnelKey, "ctx", "fp-64", "8", "0")+call(abi.FnSkbSetTunnelOpt, "ctx", "fp-64", n)+
+			"r7 = r0\n"+call(abi.FnSkbGetTunnelOpt, "ctx", "fp-64", "12")+"r0 += r7\n"+foldStack, "ipv4")
+	}
 	add("get_cgroup_classid", call(abi.FnGetCgroupClassid, "ctx"), "ipv4")
 	add("get_route_realm", call(abi.FnGetRouteRealm, "ctx"), "ipv4")
 	add("get_socket_uid", call(abi.FnGetSocketUid, "ctx"), "ipv4")
