@@ -4,7 +4,10 @@
 VERSIONS ?= 6.1,6.12
 TOOL := go tool -modfile=tools/go.mod
 
-.PHONY: build test test-vm test-race lint fuzz bench bpf bpf-check golden
+.PHONY: help build test test-vm test-race lint fuzz bench bpf bpf-check golden
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\): ## /\1\t/p' Makefile | expand -t 12
 
 build: ## the one static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o skep ./cmd/skep
