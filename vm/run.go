@@ -100,11 +100,12 @@ func (c *cpu) verdict(p *Program) (Verdict, error) {
 	v := Verdict{Return: uint32(ret), Redirect: redirectOf(&out.Redirect)}
 	c.t.ClearPacket()
 	if err != nil {
-		p.m.drop(out.Clones)
+		p.m.drop(out)
 		return Verdict{}, p.m.stopped(err)
 	}
 	if out.Clones != nil {
 		v.Clones = p.m.clones(out.Clones)
+		out.Clones = nil // they are the caller's
 	}
 	return v, nil
 }

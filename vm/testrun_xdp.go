@@ -57,23 +57,24 @@ func (p *Program) repeat(c *cpu, in *TestInput) (ret uint64, each time.Duration,
 	n := max(in.Repeat, 1)
 	start := time.Now()
 	for range n {
-		p.m.drop(c.t.Out.Clones)
+		p.m.drop(&c.t.Out)
 		c.t.Out = interp.Outcome{}
 		if ret, err = c.t.Run(p.i); err != nil {
-			p.m.drop(c.t.Out.Clones)
+			p.m.drop(&c.t.Out)
 			return 0, 0, p.m.stopped(err)
 		}
 	}
 	each = time.Since(start) / time.Duration(n)
-	p.m.drop(c.t.Out.Clones)
+	p.m.drop(&c.t.Out)
 	return ret, each, nil
 }
 
 // drop gives back the clones of a test run, which go nowhere.
-func (m *Machine) drop(clones []interp.Clone) {
-	for _, c := range m.clones(clones) {
+func (m *Machine) drop(out *interp.Outcome) {
+	for _, c := range m.clones(out.Clones) {
 		c.Packet.Release()
 	}
+	out.Clones = nil
 }
 
 // dataOut copies the packet to where the caller wants it.

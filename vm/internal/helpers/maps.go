@@ -62,7 +62,11 @@ func mapUpdate(t *interp.Thread) uint64 {
 	if value == nil {
 		return 0
 	}
-	return result(m.Update(pointer(key), pointer(value), t.R[4], t.CPU))
+	e := m.Update(pointer(key), pointer(value), t.R[4], t.CPU)
+	if e == syscall.EBUSY && t.R[4]&abi.FlagLock != 0 {
+		t.Fail("map %s: update with BPF_F_LOCK: the lock stays taken", m.Name)
+	}
+	return result(e)
 }
 
 func mapDelete(t *interp.Thread) uint64 {

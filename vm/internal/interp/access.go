@@ -114,9 +114,17 @@ func (t *Thread) Probe(a, size uint64, write bool) ([]byte, bool) {
 	return bytesAt(a, int(size)), true
 }
 
+// maxRegions bounds what a run may hold at once: it is looked through at
+// accesses.
+const maxRegions = 256
+
 // AddRegion lets the run access memory that a helper handed out: n bytes at a,
-// called what, of map owner.
+// called what, of map owner. Too many end
+// the run, which gives them all back.
 func (t *Thread) AddRegion(a, n uint64, what string, owner *Map) {
+	if len(t.extra) == maxRegions {
+		t.Fail("more than %d ring buffer records at once", maxRegions)
+	}
 	t.extra = append(t.extra, region{span{a, n}, owner, what})
 }
 

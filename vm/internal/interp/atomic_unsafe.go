@@ -170,6 +170,10 @@ func (t *Thread) LockWord(a uint64) bool {
 		t.fault(a, 4, true, t.explain(a, 4, true))
 		return false
 	}
+	if !t.lockable(a) {
+		t.fault(a, 4, true, "a lock lies in the value of a map, and this is none")
+		return false
+	}
 	if a&3 != 0 {
 		t.fault(a, 4, true, "a lock at an address that is not a multiple of 4")
 		return false

@@ -1,36 +1,35 @@
 package interp
 
 import (
-	"runtime"
-	"sync/atomic"
 	"time"
+
+	"github.com/skepdev/skep/vm/internal/maps"
 )
 
-// How long a run waits for a bpf_spin_lock: as long as its instructions could
-// take, within bounds. Programs hold a lock for nanoseconds, but the thread of
-// a run that does may have to wait for a processor; a process that gets none at
-// all makes no tries meanwhile.
-const (
-	minLockWait  = 20 * time.Millisecond
-	maxLockWait  = 2 * time.Second
-	minLockTries = 1000
-	// perInstruction is about what an instruction takes.
-	perInstruction = 4 * time.Nanosecond
-)
+// minLockNaps is how long even a run of few instructions waits for a lock.
+const minLockNaps = 20
 
-// awaitLock waits for a lock that somebody else holds.
+// awaitLock waits for a lock that somebody else holds, about as long as the
+// run's instructions could take.
 func (t *Thread) awaitLock(word *uint32) bool {
-	limit := maxLockWait
-	if n := t.Env.MaxInstructions; n < int64(maxLockWait/perInstruction) {
-		limit = max(minLockWait, time.Duration(n)*perInstruction)
+	const perInstruction, nap = 4 * time.Nanosecond, time.Millisecond
+	naps := max(minLockNaps, min(t.Env.MaxInstructions/int64(nap/perInstruction), maps.MaxLockNaps))
+	if maps.Lock(word, int(naps)) {
+		return true
 	}
-	start := time.Now()
-	for tries := 0; !atomic.CompareAndSwapUint32(word, 0, 1); tries++ {
-		runtime.Gosched()
-		if tries >= minLockTries && time.Since(start) > limit {
-			t.Fail("bpf_spin_lock: the lock stays taken")
-			return false
+	t.Fail("bpf_spin_lock: the lock stays taken")
+	return false
+}
+
+// lockable says whether a lock may lie at a: in the value of a map. Other
+// memory can stop being the run's while the lock is held.
+func (t *Thread) lockable(a uint64) bool {
+	for _, list := range [2][]*Map{t.prog.Maps, t.inner} {
+		for _, m := range list {
+			if m.contains(a) {
+				return true
+			}
 		}
 	}
-	return true
+	return false
 }

@@ -32,6 +32,14 @@ func newHashOfMaps(s *Spec, env *Env) (Map, error) {
 	return hashOfMaps{t}, nil
 }
 
+// Base and Check: what the elements hold is not for programs to touch, as they
+// could forge handles of other maps.
+func (m hashOfMaps) Base() (uintptr, uintptr) { return m.common.Base() }
+
+func (m hashOfMaps) Check(addr uintptr, size int, write bool) (bool, string) {
+	return m.common.Check(addr, size, write)
+}
+
 // Lookup is the handle of the inner map.
 func (m hashOfMaps) Lookup(key Pointer, _ int) uintptr {
 	i := m.find(key, m.hash.sum(key))

@@ -1,10 +1,6 @@
 package maps
 
-import (
-	"runtime"
-	"syscall"
-	"time"
-)
+import "syscall"
 
 // Copying of values. A bpf_spin_lock inside a value belongs to the element:
 // copies go around it, and what user space reads has zeroes there.
@@ -51,26 +47,8 @@ func (c *common) setValueLocked(elem, src Pointer) syscall.Errno {
 	return 0
 }
 
-// lockPatience bounds the wait for a value's lock, like the time-out of the
-// kernel's resilient spin locks (since 6.15).
-const lockPatience = 250 * time.Millisecond
-
 func (c *common) lockValue(elem Pointer) bool {
-	l := add(elem, uintptr(c.spec.SpinLockOffset))
-	var since time.Time
-	for n := 1; !cas32(l, 0, 1); n++ {
-		runtime.Gosched()
-		if n%1024 != 0 {
-			continue
-		}
-		switch {
-		case since.IsZero():
-			since = time.Now()
-		case time.Since(since) > lockPatience:
-			return false
-		}
-	}
-	return true
+	return Lock((*uint32)(add(elem, uintptr(c.spec.SpinLockOffset))), MaxLockNaps)
 }
 
 func (c *common) unlockValue(elem Pointer) {

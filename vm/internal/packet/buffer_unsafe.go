@@ -158,6 +158,13 @@ func (b *Buffer) insert(off, n int) bool {
 	if b.data < n && !b.move(n) {
 		return false
 	}
+	if at := b.data + off; at > b.tail {
+		// The packet is too short for the header that room is made behind.
+		if at > len(b.mem) {
+			return false
+		}
+		clear(b.mem[b.tail:at])
+	}
 	copy(b.mem[b.data-n:], b.mem[b.data:b.data+off])
 	b.data -= n
 	b.meta = b.data
