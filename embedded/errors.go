@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"syscall"
 
+	"github.com/cilium/ebpf"
+
 	"github.com/skepdev/skep/engine"
 	"github.com/skepdev/skep/vm"
 )
@@ -41,7 +43,11 @@ func (m *Map) mapError(op string, err error) error {
 		case syscall.EPERM:
 			return errReadOnly
 		case syscall.EOPNOTSUPP, eNotSupp:
-			return &engine.NotSupportedError{Feature: op + " of map type " + m.core.info.Type.String(), Reason: "this type does not offer it", Err: e}
+			out := &engine.NotSupportedError{Feature: op + " of map type " + m.core.info.Type.String(), Reason: "this type does not offer it", Err: e}
+			if m.core.info.Type == ebpf.XSKMap && op == "update" {
+				out.Reason, out.Remedy = "AF_XDP sockets are the kernel's", askKernel
+			}
+			return out
 		}
 	}
 	if errors.Is(err, vm.ErrClosed) {
