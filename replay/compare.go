@@ -220,7 +220,7 @@ func (p *pair) packets(ctx context.Context, src Source) (*Difference, error) {
 			}
 			return p.maps(ctx, 0)
 		}
-		diff, err := p.packet(number, &packet)
+		diff, err := p.packet(ctx, number, &packet)
 		if diff != nil || err != nil {
 			return diff, err
 		}
@@ -232,9 +232,12 @@ func (p *pair) packets(ctx context.Context, src Source) (*Difference, error) {
 	}
 }
 
-func (p *pair) packet(number int, packet *Packet) (*Difference, error) {
-	l := p.left.runner.run(number, packet)
-	r := p.right.runner.run(number, packet)
+func (p *pair) packet(ctx context.Context, number int, packet *Packet) (*Difference, error) {
+	l := p.left.runner.run(ctx, number, packet)
+	r := p.right.runner.run(ctx, number, packet)
+	if errors.Is(l.Err, errStopped) || errors.Is(r.Err, errStopped) {
+		return nil, fmt.Errorf("compare: stopped in packet %d: %w", number, context.Cause(ctx))
+	}
 	runs := max(1, p.opts.Repeat)
 	p.left.report.add(l, runs)
 	p.right.report.add(r, runs)

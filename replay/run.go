@@ -129,7 +129,10 @@ func Run(ctx context.Context, eng engine.Engine, coll *engine.Collection, src So
 			}
 			return report, fmt.Errorf("replay %s: read packet %d: %w", report.Program, number, err)
 		}
-		o := r.run(number, &p)
+		o := r.run(ctx, number, &p)
+		if errors.Is(o.Err, errStopped) {
+			return report, fmt.Errorf("replay %s: stopped in packet %d: %w", report.Program, number, context.Cause(ctx))
+		}
 		report.add(o, max(1, opts.Repeat))
 		if opts.Each != nil {
 			opts.Each(o)
@@ -157,7 +160,14 @@ func fatal(err error) bool {
 // unfit is the error of a packet that came with one.
 type unfit struct{ error }
 
+// errStopped ends the repetitions of a packet.
+var errStopped = errors.New("stopped")
+
 var errShort = errors.New("shorter than an Ethernet header (14 bytes)")
+
+// runsBetweenLooks is how many repetitions pass between two looks at the
+// context: few enough for programs of a million instructions to end promptly.
+const runsBetweenLooks = 64
 
 // runner runs one program on packets and reuses its buffers. It serves one
 // goroutine.
@@ -185,8 +195,9 @@ func newRunner(prog engine.Program, opts Options) (*runner, error) {
 	return &runner{prog: prog, kind: k, opts: opts, out: make([]byte, outRoom), wantCtx: k.layer == frame && !k.skb}, nil
 }
 
-// run runs the program on p. The outcome is valid until the next call.
-func (r *runner) run(number int, p *Packet) *Outcome {
+// run runs the program on p. The outcome is valid until the next call. When ctx
+// ends before the last repetition does, the outcome's error is errStopped.
+func (r *runner) run(ctx context.Context, number int, p *Packet) *Outcome {
 	r.outcome = Outcome{Number: number, In: p}
 	o := &r.outcome
 	switch {
@@ -199,7 +210,11 @@ func (r *runner) run(number int, p *Packet) *Outcome {
 	}
 	var total time.Duration
 	times := max(1, r.opts.Repeat)
-	for range times {
+	for i := range times {
+		if i > 0 && i%runsBetweenLooks == 0 && ctx.Err() != nil {
+			o.Err = errStopped
+			return o
+		}
 		r.input = engine.RunInput{
 			Data:        p.Data,
 			DataOut:     r.out[:0],
