@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -169,17 +170,22 @@ func TestConcurrent(t *testing.T) {
 	eng := newEngine(t, embedded.Config{OnFault: func(*embedded.Device, error) {}})
 	a := device(t, eng, embedded.DeviceConfig{Name: "a"})
 	b := device(t, eng, embedded.DeviceConfig{Name: "b"})
-	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
-	defer cancel()
 	var wg sync.WaitGroup
+	// Everybody goes on until each has had its rounds.
+	const rounds = 200
+	var behind atomic.Int32
+	begin := make(chan struct{})
 	again := func(f func()) {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			for ctx.Err() == nil {
+		behind.Add(1)
+		wg.Go(func() {
+			<-begin
+			for n := 1; behind.Load() > 0; n++ {
 				f()
+				if n == rounds {
+					behind.Add(-1)
+				}
 			}
-		}()
+		})
 	}
 	again(func() { a.Receive(frame(1)) })
 	again(func() { b.Transmit(frame(2)) })
@@ -224,6 +230,7 @@ func TestConcurrent(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	close(begin)
 	wg.Wait()
 }
 
@@ -271,7 +278,7 @@ func TestLeavesNoGoroutines(t *testing.T) {
 	if n := eng.MemoryUsed(); n != 0 {
 		t.Errorf("%d bytes are still in use", n)
 	}
-	for range 100 {
+	for range 6000 { // they end by themselves, on a busy machine late
 		if runtime.NumGoroutine() <= before {
 			return
 		}

@@ -16,6 +16,10 @@ type job struct {
 	xdp vm.XDPMeta
 	// hops counts redirects.
 	hops int
+	// first is the job of the frame that all this came from, where copies
+	// counts its clones.
+	first  *job
+	copies int
 	// key and value of a device map's entry.
 	key, value [8]byte
 }
@@ -23,6 +27,10 @@ type job struct {
 // maxHops is how often a frame may be redirected, as in Linux
 // (XMIT_RECURSION_LIMIT).
 const maxHops = 8
+
+// maxCopies is how many clones of a frame, and of its clones, are sent: what a
+// CPU's queue in Linux holds (net.core.netdev_max_backlog).
+const maxCopies = 1000
 
 // newJob copies a frame into a packet. On failure the frame is dropped.
 func (d *Device) newJob(frame []byte) *job {
@@ -41,6 +49,7 @@ func (d *Device) newJob(frame []byte) *job {
 func (e *Engine) jobWith(pk *vm.Packet) *job {
 	j := e.jobs.Get().(*job)
 	j.e, j.pk, j.hops = e, pk, 0
+	j.first, j.copies = j, 0
 	j.skb = vm.SKBMeta{}
 	return j
 }
@@ -48,7 +57,7 @@ func (e *Engine) jobWith(pk *vm.Packet) *job {
 func (j *job) done() {
 	j.pk.Release()
 	e := j.e
-	j.e, j.pk = nil, nil
+	j.e, j.pk, j.first = nil, nil, nil
 	e.jobs.Put(j)
 }
 

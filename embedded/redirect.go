@@ -140,7 +140,11 @@ func nextHop(r *vm.Redirect, frame []byte) (netip.Addr, bool) {
 func (d *Device) sendClone(j *job, c *vm.Clone) {
 	cj := d.e.jobWith(c.Packet)
 	defer cj.done()
-	cj.skb, cj.hops = j.skb, j.hops
+	if j.first.copies++; j.first.copies > maxCopies {
+		d.drop(DropLoop)
+		return
+	}
+	cj.skb, cj.hops, cj.first = j.skb, j.hops, j.first
 	d.redirectSKB(cj, c.IfIndex, c.Flags)
 }
 

@@ -75,10 +75,20 @@ func TestPacketRunDoesNotAllocate(t *testing.T) {
 	m, p, pk := counterProgram(t)
 	skb := load(t, m, abi.ProgSchedCLS, assemble(t, "r2 = *(u32 *)(r1 +76)\nr0 = *(u32 *)(r1 +0)\n*(u32 *)(r1 +8) = r0\nr0 = 0\nexit"))
 	meta := SKBMeta{}
+	frames, skbContext := frame(), []byte{8: 7, sizeSKB: 0}
+	xdpContext := []byte{4: 64, sizeXDPMD: 0}
 	for name, run := range map[string]func() error{
 		"xdp":   func() error { _, err := p.RunXDP(pk, &XDPMeta{}); return err },
 		"tc":    func() error { _, err := skb.RunSKB(pk, &meta); return err },
 		"empty": func() error { return nil },
+		"test run of xdp": func() error {
+			_, err := p.TestRun(&TestInput{Data: frames, Context: xdpContext, NoDataOut: true})
+			return err
+		},
+		"test run of tc": func() error {
+			_, err := skb.TestRun(&TestInput{Data: frames, Context: skbContext, NoDataOut: true})
+			return err
+		},
 	} {
 		if n := testing.AllocsPerRun(100, func() {
 			if err := run(); err != nil {

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"bytes"
 	"encoding/binary"
 	"syscall"
 
@@ -9,7 +10,7 @@ import (
 )
 
 // The fields of struct __sk_buff that a test run may set; all others must be 0.
-var skbSettable = [][2]int{{8, 12}, {32, 44}, {48, 68}, {152, 168}, {176, 180}, {184, 192}}
+var skbSettable = [][2]int{{8, 12}, {32, 44}, {48, 68}, {152, 168}, {176, 180}, {184, sizeSKB}}
 
 const (
 	packetBroadcast = 1
@@ -30,8 +31,9 @@ func (p *Program) testSKB(in *TestInput) (TestResult, error) {
 	if len(in.Data) < ethHeader {
 		return none, p.refuse(syscall.EINVAL, "%d bytes of packet; an Ethernet header has %d", len(in.Data), ethHeader)
 	}
-	ctx, err := p.contextIn(in, sizeSKB)
-	if err != nil {
+	var buf [sizeSKB]byte
+	ctx := buf[:]
+	if err := p.contextIn(in, ctx); err != nil {
 		return none, err
 	}
 	// Linux before 6.19 refuses what does not fit a page; later ones put the
@@ -72,7 +74,7 @@ func (p *Program) testSKB(in *TestInput) (TestResult, error) {
 	}
 	res := TestResult{Return: uint32(ret), Duration: each, Redirect: redirect, Data: dataOut(in, pk.b.Bytes())}
 	if in.WantContext {
-		res.Context = contextOut(ctx, &c.meta)
+		res.Context = contextOut(bytes.Clone(ctx), &c.meta)
 	}
 	return res, nil
 }
@@ -81,7 +83,7 @@ func (p *Program) testSKB(in *TestInput) (TestResult, error) {
 // set.
 func (p *Program) testMeta(in *TestInput, ctx []byte, m *packet.Meta) error {
 	at := 0
-	for _, ok := range append(skbSettable[:len(skbSettable):len(skbSettable)], [2]int{sizeSKB, sizeSKB}) {
+	for _, ok := range skbSettable { // up to the end
 		for ; at < ok[0]; at++ {
 			if ctx[at] != 0 {
 				return p.refuse(syscall.EINVAL, "context field %s must be 0", packet.FieldAt(at))

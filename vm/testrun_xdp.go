@@ -41,15 +41,14 @@ func (p *Program) refuse(e syscall.Errno, format string, args ...any) error {
 	return fmt.Errorf("test run of %s: %s: %w", p.spec.Name, fmt.Sprintf(format, args...), e)
 }
 
-// contextIn pads the context to size; what user space knows beyond it must be
-// zero.
-func (p *Program) contextIn(in *TestInput, size int) ([]byte, error) {
-	ctx := make([]byte, size)
-	if len(in.Context) > size && len(bytes.Trim(in.Context[size:], "\x00")) != 0 {
-		return nil, p.refuse(syscall.E2BIG, "context of %d bytes has more than zeroes beyond byte %d", len(in.Context), size)
+// contextIn copies the context to ctx, which is zero; what user space knows
+// beyond it must be zero too.
+func (p *Program) contextIn(in *TestInput, ctx []byte) error {
+	n := copy(ctx, in.Context)
+	if len(bytes.Trim(in.Context[n:], "\x00")) != 0 {
+		return p.refuse(syscall.E2BIG, "context of %d bytes has more than zeroes beyond byte %d", len(in.Context), n)
 	}
-	copy(ctx, in.Context)
-	return ctx, nil
+	return nil
 }
 
 // repeat runs the program as often as the input says and measures.
@@ -121,8 +120,9 @@ func (p *Program) testXDP(in *TestInput) (TestResult, error) {
 	if in.Flags != 0 {
 		return none, p.refuse(syscall.EINVAL, "flags %#x", in.Flags)
 	}
-	ctx, err := p.contextIn(in, sizeXDPMD)
-	if err != nil {
+	var buf [sizeXDPMD]byte
+	ctx := buf[:]
+	if err := p.contextIn(in, ctx); err != nil {
 		return none, err
 	}
 	ne := binary.NativeEndian
@@ -177,7 +177,7 @@ func (p *Program) testXDP(in *TestInput) (TestResult, error) {
 	if in.WantContext {
 		ne.PutUint32(ctx, uint32(pk.b.MetaLen()))
 		ne.PutUint32(ctx[4:], uint32(pk.b.MetaLen()+pk.b.Linear()))
-		res.Context = ctx
+		res.Context = bytes.Clone(ctx)
 	}
 	return res, nil
 }

@@ -22,7 +22,7 @@ type twins struct {
 	ordered bool // both walk keys in the same order
 	keys    *rapid.Generator[[]byte]
 	vb      int
-	socket  uint32 // a descriptor that is no AF_XDP socket
+	socket  uint32 // the descriptor of a socket that no map takes
 }
 
 func keyGen(s Spec) *rapid.Generator[[]byte] {
@@ -57,7 +57,7 @@ func keyGen(s Spec) *rapid.Generator[[]byte] {
 
 func isArray(t abi.MapType) bool {
 	switch t {
-	case abi.MapArray, abi.MapPerCPUArray, abi.MapProgArray, abi.MapPerfEventArray, abi.MapArrayOfMaps, abi.MapDevMap, abi.MapCPUMap, abi.MapXSKMap:
+	case abi.MapArray, abi.MapPerCPUArray, abi.MapProgArray, abi.MapPerfEventArray, abi.MapArrayOfMaps, abi.MapDevMap, abi.MapCPUMap, abi.MapXSKMap, abi.MapSockMap:
 		return true
 	}
 	return false
@@ -74,6 +74,12 @@ func (w *twins) value(r *rapid.T) []byte {
 		return v
 	case abi.MapXSKMap:
 		return binary.NativeEndian.AppendUint32(nil, w.socket)
+	case abi.MapSockMap, abi.MapSockhash:
+		fd := rapid.SampledFrom([]uint64{uint64(w.socket), 1 << 31}).Draw(r, "descriptor")
+		if w.vb == 4 {
+			return binary.NativeEndian.AppendUint32(nil, uint32(fd))
+		}
+		return binary.NativeEndian.AppendUint64(nil, fd)
 	case abi.MapProgArray, abi.MapPerfEventArray, abi.MapArrayOfMaps, abi.MapHashOfMaps:
 		return []byte{0xff, 0xff, 0xff, 0x0f} // no file descriptor
 	}
@@ -306,6 +312,10 @@ func specs() (out []Spec) {
 	add(Spec{Type: abi.MapDevMapHash, KeySize: 4, ValueSize: 8, MaxEntries: 3})
 	add(Spec{Type: abi.MapCPUMap, KeySize: 4, ValueSize: 4, MaxEntries: 4})
 	add(Spec{Type: abi.MapXSKMap, KeySize: 4, ValueSize: 4, MaxEntries: 3})
+	for _, value := range []uint32{4, 8} {
+		add(Spec{Type: abi.MapSockMap, KeySize: 4, ValueSize: value, MaxEntries: 3})
+		add(Spec{Type: abi.MapSockhash, KeySize: 7, ValueSize: value, MaxEntries: 3})
+	}
 	add(Spec{Type: abi.MapProgArray, KeySize: 4, ValueSize: 4, MaxEntries: 3})
 	add(Spec{Type: abi.MapPerfEventArray, KeySize: 4, ValueSize: 4, MaxEntries: 3})
 	inner := &Spec{Type: abi.MapArray, KeySize: 4, ValueSize: 4, MaxEntries: 1}
@@ -330,7 +340,7 @@ func TestLikeKernel(t *testing.T) {
 				}
 				return 0
 			}
-			socket, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
+			socket, err := syscall.Socket(syscall.AF_NETLINK, syscall.SOCK_RAW|syscall.SOCK_CLOEXEC, syscall.NETLINK_ROUTE)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -20,16 +20,15 @@ func pointerTo(b []byte) Pointer { return Pointer(unsafe.SliceData(b)) }
 
 func bytesAt(p Pointer, n uintptr) []byte { return unsafe.Slice((*byte)(p), n) }
 
-func read8(p Pointer) byte              { return *(*byte)(p) }
-func read32(p Pointer) uint32           { return *(*uint32)(p) }
-func read64(p Pointer) uint64           { return *(*uint64)(p) }
-func write32(p Pointer, v uint32)       { *(*uint32)(p) = v }
-func load32(p Pointer) uint32           { return atomic.LoadUint32((*uint32)(p)) }
-func store32(p Pointer, v uint32)       { atomic.StoreUint32((*uint32)(p), v) }
-func or64(p Pointer, v uint64)          { atomic.OrUint64((*uint64)(p), v) }
-func load64(p Pointer) uint64           { return atomic.LoadUint64((*uint64)(p)) }
-func store64(p Pointer, v uint64)       { atomic.StoreUint64((*uint64)(p), v) }
-func cas32(p Pointer, o, n uint32) bool { return atomic.CompareAndSwapUint32((*uint32)(p), o, n) }
+func read8(p Pointer) byte        { return *(*byte)(p) }
+func read32(p Pointer) uint32     { return *(*uint32)(p) }
+func read64(p Pointer) uint64     { return *(*uint64)(p) }
+func write32(p Pointer, v uint32) { *(*uint32)(p) = v }
+func load32(p Pointer) uint32     { return atomic.LoadUint32((*uint32)(p)) }
+func store32(p Pointer, v uint32) { atomic.StoreUint32((*uint32)(p), v) }
+func or64(p Pointer, v uint64)    { atomic.OrUint64((*uint64)(p), v) }
+func load64(p Pointer) uint64     { return atomic.LoadUint64((*uint64)(p)) }
+func store64(p Pointer, v uint64) { atomic.StoreUint64((*uint64)(p), v) }
 
 func copyMem(dst, src Pointer, n uintptr) { copy(bytesAt(dst, n), bytesAt(src, n)) }
 func zeroMem(p Pointer, n uintptr)        { clear(bytesAt(p, n)) }

@@ -89,6 +89,8 @@ func constructor(t abi.MapType) func(*Spec, *Env) (Map, error) {
 		return newDeviceHash
 	case abi.MapXSKMap:
 		return newXSKMap
+	case abi.MapSockMap, abi.MapSockhash:
+		return newSockMap
 	case abi.MapRingBuf:
 		return newRing
 	case abi.MapPerfEventArray:
