@@ -44,8 +44,11 @@ func (m *Map) mapError(op string, err error) error {
 			return errReadOnly
 		case syscall.EOPNOTSUPP, eNotSupp:
 			out := &engine.NotSupportedError{Feature: op + " of map type " + m.core.info.Type.String(), Reason: "this type does not offer it", Err: e}
-			if m.core.info.Type == ebpf.XSKMap && op == "update" {
-				out.Reason, out.Remedy = "AF_XDP sockets are the kernel's", askKernel
+			switch m.core.info.Type {
+			case ebpf.XSKMap, ebpf.SockMap, ebpf.SockHash:
+				if op == "update" {
+					out.Reason, out.Remedy = "sockets are the kernel's", askKernel
+				}
 			}
 			return out
 		}

@@ -49,6 +49,7 @@ HELPER(long, bpf_xdp_adjust_meta, 54, struct xdp_md *xdp, int delta);
 HELPER(long, bpf_xdp_adjust_tail, 65, struct xdp_md *xdp, int delta);
 HELPER(long, bpf_skb_load_bytes_relative, 68, const void *skb, u32 offset, void *to, u32 size,
        u32 header);
+HELPER(long, bpf_sk_release, 86, void *sock);
 HELPER(long, bpf_map_push_elem, 87, void *map, const void *value, u64 flags);
 HELPER(long, bpf_map_pop_elem, 88, void *map, void *value);
 HELPER(long, bpf_map_peek_elem, 89, void *map, void *value);

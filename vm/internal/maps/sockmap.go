@@ -45,34 +45,15 @@ func newSockMap(s *Spec, env *Env) (Map, error) {
 	return &sockMap{newCommon(s, env)}, nil
 }
 
-// lookup is what every lookup of user space ends in: cookies have 8 bytes.
-func (m *sockMap) lookup() syscall.Errno {
-	if m.spec.ValueSize != 8 {
-		return syscall.ENOSPC
-	}
-	return syscall.ENOENT
-}
-
+// UserLookup: only values of 8 bytes have room for a socket's cookie.
 func (m *sockMap) UserLookup(key, value []byte, flags uint64) syscall.Errno {
 	if e := m.lookupOK(key, value, flags); e != 0 {
 		return e
 	}
-	return m.lookup()
-}
-
-// LookupBatch finds that all slots are empty; a hash has not even slots.
-func (m *sockMap) LookupBatch(pos *BatchPos, keys, values []byte, del bool, flags uint64) (int, syscall.Errno) {
-	if !m.readable() || del {
-		return m.common.LookupBatch(pos, keys, values, del, flags)
+	if m.spec.ValueSize != 8 {
+		return syscall.ENOSPC
 	}
-	n, e := m.batchOK(keys, values, flags)
-	switch {
-	case e != 0 || n == 0:
-		return 0, e
-	case m.spec.Type == abi.MapSockhash:
-		return 0, syscall.ENOENT
-	}
-	return 0, m.lookup()
+	return syscall.ENOENT
 }
 
 // UserUpdate answers what Linux answers to a socket that maps cannot hold.
