@@ -167,3 +167,14 @@ func TestManyRecords(t *testing.T) {
 		t.Error("no record was reserved")
 	}
 }
+
+// TestForEachIsCharged: walking a large map takes time even if it is empty.
+func TestForEachIsCharged(t *testing.T) {
+	m := newMachine(t, Config{CPUs: 1, MaxInstructions: 1 << 12})
+	hash := newMap(t, m, MapSpec{Name: "hash", Type: abi.MapHash, KeySize: 4, ValueSize: 8, MaxEntries: 1 << 20, Flags: abi.FlagNoPrealloc})
+	p := load(t, m, abi.ProgXDP, assemble(t, "r1 = map[idx:0]\nr2 = 0\nr3 = 0\nr4 = 0\ncall helper#164\nr0 = 0\nexit"), hash)
+	var b *BudgetError
+	if res, err := p.TestRun(&TestInput{Data: frame()}); !errors.As(err, &b) {
+		t.Errorf("returns %d, %v; want the budget to end it", res.Return, err)
+	}
+}

@@ -179,6 +179,11 @@ func forEach(t *interp.Thread) uint64 {
 		t.Fail("map %s: bpf_for_each_map_elem does not work on a %s", m.Name, m.Type)
 		return 0
 	}
+	// Even an empty table is looked through, bucket by bucket.
+	const perInstruction = 64
+	if !t.Charge(int64(m.Spec().MaxEntries) / perInstruction) {
+		return 0
+	}
 	size := int(m.KeySize)
 	mem, addr, ok := t.Borrow(2 * size)
 	if !ok {
