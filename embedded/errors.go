@@ -44,11 +44,8 @@ func (m *Map) mapError(op string, err error) error {
 			return errReadOnly
 		case syscall.EOPNOTSUPP, eNotSupp:
 			out := &engine.NotSupportedError{Feature: op + " of map type " + m.core.info.Type.String(), Reason: "this type does not offer it", Err: e}
-			switch m.core.info.Type {
-			case ebpf.XSKMap, ebpf.SockMap, ebpf.SockHash:
-				if op == "update" {
-					out.Reason, out.Remedy = "sockets are the kernel's", askKernel
-				}
+			if op == "update" && holdsSockets(m.core.info.Type) {
+				out.Reason, out.Remedy = "sockets are the kernel's", askKernel
 			}
 			return out
 		}
@@ -57,6 +54,11 @@ func (m *Map) mapError(op string, err error) error {
 		return m.closedError(op)
 	}
 	return fmt.Errorf("%s map %s: %w", op, m.core.info.Name, err)
+}
+
+// holdsSockets tells the map types that are always empty here.
+func holdsSockets(t ebpf.MapType) bool {
+	return t == ebpf.XSKMap || t == ebpf.SockMap || t == ebpf.SockHash
 }
 
 // eNotSupp is Linux's ENOTSUPP, which package syscall does not know.

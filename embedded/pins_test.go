@@ -306,6 +306,8 @@ func TestSupports(t *testing.T) {
 		{engine.Feature{Map: ebpf.HashOfMaps}, true},
 		{engine.Feature{Map: ebpf.Queue}, true},
 		{engine.Feature{Map: ebpf.SockMap}, false},
+		{engine.Feature{Map: ebpf.XSKMap}, false},
+		{engine.Feature{Map: ebpf.StackTrace}, false},
 		{engine.Feature{Program: ebpf.XDP, Helper: asm.FnXdpAdjustHead}, true},
 		{engine.Feature{Program: ebpf.XDP, Helper: asm.FnSkbStoreBytes}, false},
 		{engine.Feature{Attach: engine.KindXDP}, true},

@@ -100,6 +100,10 @@ func (e *Engine) probeHelper(f engine.Feature) error {
 }
 
 func (e *Engine) probeMap(f engine.Feature) error {
+	if holdsSockets(f.Map) {
+		// Programs with such a map load and find it empty: not what it is for.
+		return notSupported(f.String(), "sockets are the kernel's: it stays empty", askKernel)
+	}
 	m, err := e.machine.NewMap(probeSpec(abi.MapType(f.Map)))
 	if err != nil {
 		return e.missing(f, err)
