@@ -36,9 +36,9 @@ func TestPublicAPI(t *testing.T) {
 			golden := filepath.Join("testdata", "api", strings.ReplaceAll(name, "/", "_")+".txt")
 			if *update {
 				if err := os.MkdirAll(filepath.Dir(golden), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
 					t.Fatal(err)
 				}
 				return
