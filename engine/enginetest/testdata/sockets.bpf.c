@@ -53,9 +53,10 @@ int find(struct __sk_buff *skb)
 	found = bpf_map_lookup_elem(&by_key, &key);
 	if (found)
 		return bpf_sk_release(found), TC_ACT_SHOT;
-	out[0] = bpf_map_delete_elem(&by_index, &index);
-	out[1] = bpf_map_delete_elem(&by_index, &past);
-	out[2] = bpf_map_delete_elem(&by_key, &key);
+	/* Linux before 6.4 gives these errors as 32 bits: what counts is the int. */
+	out[0] = (int)bpf_map_delete_elem(&by_index, &index);
+	out[1] = (int)bpf_map_delete_elem(&by_index, &past);
+	out[2] = (int)bpf_map_delete_elem(&by_key, &key);
 	return skb->len ? TC_ACT_OK : TC_ACT_SHOT;
 }
 
