@@ -240,7 +240,9 @@ func (l *loading) loadError(err error) error {
 	var rejected *ebpf.VerifierError
 	p := l.failedProgram(err)
 	if errors.As(err, &rejected) && p != nil && len(rejected.Log) > 0 {
-		return verifierError(p, rejected)
+		out := verifierError(p, rejected)
+		explainPoison(p, l.spec.Types, out)
+		return out
 	}
 	what, needs := "load", []capability{capBPF}
 	if p != nil {
