@@ -79,6 +79,9 @@ func (f *inspectFlags) run(s *streams, path string) (err error) {
 	if err := f.check(); err != nil {
 		return err
 	}
+	if err := keepInputs(f.out, path); err != nil {
+		return err
+	}
 	spec, err := object.OpenFile(path, &object.Options{AllowUnresolved: true, AnyByteOrder: true})
 	if err != nil {
 		return err

@@ -109,6 +109,15 @@ func (t *labFlags) plan() (*labFile, error) {
 		}
 		p.Captures = append(p.Captures, fileCapture{link, file})
 	}
+	inputs := []string{t.file}
+	for _, prog := range p.Programs {
+		inputs = append(inputs, prog.Object)
+	}
+	for _, c := range p.Captures {
+		if err := keepInputs(c.File, inputs...); err != nil {
+			return nil, err
+		}
+	}
 	if p.Name == "" {
 		p.Name = t.name
 	}

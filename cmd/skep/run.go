@@ -115,6 +115,14 @@ func (f *runFlags) run(ctx context.Context, s *streams, object string) error {
 	if err := f.check(); err != nil {
 		return err
 	}
+	inputs := []string{object, f.pcap, f.btf}
+	for _, m := range f.fill {
+		_, file, _ := strings.Cut(m, "=")
+		inputs = append(inputs, file)
+	}
+	if err := keepInputs(f.out, inputs...); err != nil {
+		return err
+	}
 	p, err := f.prepare(object)
 	if err != nil {
 		return err
