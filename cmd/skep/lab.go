@@ -77,6 +77,9 @@ skep lab exec and ip netns.`,
 		Example: "  skep lab up --endpoints 3\n  skep lab up --file lab.yaml --for 10m\n  skep lab up --endpoints 2 --capture e1-node=e1.pcapng",
 		Args:    args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("for") && length <= 0 {
+				return usage(fmt.Errorf("--for %v: must be more than nothing", length))
+			}
 			ctx := cmd.Context()
 			b, err := t.build(ctx, true)
 			if err != nil {
