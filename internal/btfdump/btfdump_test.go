@@ -25,6 +25,7 @@ var roundTrips = []struct {
 	{"truth", tBool, "\x01", `true`, `true`},
 	{"no truth", tBool, "\x07", `7`, `7`},
 	{"double", tFloat, "\x00\x00\x00\x00\x00\x00\xf8\x3f", `1.5`, `1.5`},
+	{"zero below zero", tFloat, "\x00\x00\x00\x00\x00\x00\x00\x80", `-0`, `-0`},
 	{"not a number", tFloat, "\x01\x00\x00\x00\x00\x00\xf8\x7f", `"NaN"`, `NaN`},
 	{"enumerator", tProto, "\x06\x00\x00\x00", `"TCP"`, `TCP`},
 	{"no enumerator", tProto, "\x07\x00\x00\x00", `7`, `7`},

@@ -182,7 +182,8 @@ func number(s string) Value {
 	if n, err := strconv.ParseUint(s, 10, 64); err == nil {
 		return Uint64(n)
 	}
-	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+	// Only floats have a zero below zero.
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil && n != 0 {
 		return Int64(n)
 	}
 	f, err := strconv.ParseFloat(s, 64)
