@@ -22,6 +22,10 @@ type Config struct {
 	// It is counted where code repeats (backward jumps, calls, callbacks) and by
 	// what helpers touch; running out of it is a [*BudgetError].
 	MaxInstructions uint64
+	// Interpret runs programs without compiling them to native code. Where there
+	// is no compiler for the processor, or no executable memory to be had, they
+	// are interpreted anyway.
+	Interpret bool
 	// Network answers what programs ask about devices and routes. Nil means
 	// that there are none.
 	Network Network

@@ -12,6 +12,7 @@ import (
 	"github.com/skepdev/skep/isa"
 	"github.com/skepdev/skep/vm/internal/helpers"
 	"github.com/skepdev/skep/vm/internal/interp"
+	"github.com/skepdev/skep/vm/internal/jit"
 	vmmaps "github.com/skepdev/skep/vm/internal/maps"
 )
 
@@ -20,6 +21,7 @@ type Program struct {
 	m      *Machine
 	spec   ProgramSpec
 	i      *interp.Program
+	code   *jit.Code // nil: interpreted
 	id     uint32
 	refs   atomic.Int64
 	closed atomic.Bool
@@ -130,8 +132,17 @@ func (p *Program) compile(spec *ProgramSpec) error {
 	ip.PacketWritable = helpers.PacketWritable(spec.Type)
 	ip.Owner = p
 	p.i = ip
+	if !p.m.cfg.Interpret {
+		// Without memory for it, or the right to have it, the interpreter serves.
+		if p.code, err = jit.Compile(ip, p.m.memory); err == nil && p.code != nil {
+			ip.Native = p.code
+		}
+	}
 	return nil
 }
+
+// Native says whether the program runs as native code rather than interpreted.
+func (p *Program) Native() bool { return p.code != nil }
 
 func (p *Program) loadError(spec *ProgramSpec, ce *interp.Error) error {
 	e := &LoadError{Program: spec.Name, Instruction: ce.Slot, Reason: ce.Reason, Err: ErrInvalid}
@@ -197,6 +208,9 @@ func (p *Program) Release() {
 	if p.refs.Add(-1) == 0 {
 		for _, mp := range p.spec.Maps {
 			mp.release()
+		}
+		if p.code != nil {
+			p.m.afterRuns(func() { _ = p.code.Close() })
 		}
 	}
 }

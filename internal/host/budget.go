@@ -65,14 +65,20 @@ func (b *Budget) Give(n int64) {
 // Map is the function [Map] with the bytes, in whole pages, taken from the
 // budget.
 func (b *Budget) Map(size int) ([]byte, error) {
+	return b.hold(size, func() ([]byte, error) { return Map(size) })
+}
+
+// hold takes what size bytes need in pages from the budget and keeps it if
+// alloc succeeds.
+func (b *Budget) hold(size int, alloc func() ([]byte, error)) ([]byte, error) {
 	charge := int64(RoundUpPage(size))
 	if size <= 0 || charge < 0 {
-		return Map(size)
+		return alloc()
 	}
 	if err := b.Take(charge); err != nil {
 		return nil, err
 	}
-	mem, err := Map(size)
+	mem, err := alloc()
 	if err != nil {
 		b.Give(charge)
 		return nil, err

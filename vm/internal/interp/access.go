@@ -165,7 +165,7 @@ func (t *Thread) loadLegacy(op *Op) int {
 		return legacyStopped
 	}
 	off := int32(op.Imm)
-	if op.Code == opLoadInd {
+	if op.Code == OpLoadInd {
 		off += int32(uint32(t.R[op.Src&15]))
 	}
 	v, err := t.SKB.LoadLegacy(off, int(op.Dst))

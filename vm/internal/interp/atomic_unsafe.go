@@ -11,7 +11,7 @@ func (t *Thread) atomic(op *Op) bool {
 	kind := op.Imm
 	size := uint64(4)
 	switch {
-	case op.Code == opAtomic64:
+	case op.Code == OpAtomic64:
 		size = 8
 	case kind&atomicSmall != 0:
 		size = 1

@@ -87,12 +87,12 @@ func (d *decoder) decode(i int) error {
 	case isa.ClassLDX:
 		return d.loadMem(i, in, op)
 	case isa.ClassST:
-		return d.store(i, in, op, opStoreK8, opStoreStackK8)
+		return d.store(i, in, op, OpStoreK8, OpStoreStackK8)
 	default:
 		if in.Op&isa.ModeMask == isa.ModeATOMIC {
 			return d.atomic(i, in, op)
 		}
-		return d.store(i, in, op, opStore8, opStoreStack8)
+		return d.store(i, in, op, OpStore8, OpStoreStack8)
 	}
 }
 
@@ -124,7 +124,7 @@ func (d *decoder) layFunctions() error {
 		if d.second[last] {
 			last--
 		}
-		if c := d.p.ops[last].Code; c != opExit && c != opJA {
+		if c := d.p.ops[last].Code; c != OpExit && c != OpJA {
 			return d.fail(int(last), "control runs past the end of the function: its last instruction is neither exit nor an unconditional jump")
 		}
 	}

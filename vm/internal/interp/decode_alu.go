@@ -4,13 +4,13 @@ import "github.com/skepdev/skep/isa"
 
 // aluCodes gives, by operation, the code for 64 bits with an immediate; that
 // with a register follows it.
-var aluCodes = [16]code{
-	isa.OpAdd >> 4: opAddK, isa.OpSub >> 4: opSubK, isa.OpMul >> 4: opMulK, isa.OpDiv >> 4: opDivK,
-	isa.OpOr >> 4: opOrK, isa.OpAnd >> 4: opAndK, isa.OpLsh >> 4: opLshK, isa.OpRsh >> 4: opRshK,
-	isa.OpMod >> 4: opModK, isa.OpXor >> 4: opXorK, isa.OpMov >> 4: opMovK, isa.OpArsh >> 4: opArshK,
+var aluCodes = [16]Code{
+	isa.OpAdd >> 4: OpAddK, isa.OpSub >> 4: OpSubK, isa.OpMul >> 4: OpMulK, isa.OpDiv >> 4: OpDivK,
+	isa.OpOr >> 4: OpOrK, isa.OpAnd >> 4: OpAndK, isa.OpLsh >> 4: OpLshK, isa.OpRsh >> 4: OpRshK,
+	isa.OpMod >> 4: OpModK, isa.OpXor >> 4: OpXorK, isa.OpMov >> 4: OpMovK, isa.OpArsh >> 4: OpArshK,
 }
 
-const to32 = opAddK32 - opAddK
+const to32 = OpAddK32 - OpAddK
 
 func (d *decoder) alu(i int, in isa.Instruction, op *Op) error {
 	if in.Dst == isa.R10 {
@@ -26,9 +26,9 @@ func (d *decoder) alu(i int, in isa.Instruction, op *Op) error {
 		if isX || in.Off != 0 || in.Imm != 0 || in.Src != 0 {
 			return d.unknown(i)
 		}
-		op.Code = opNeg
+		op.Code = OpNeg
 		if !is64 {
-			op.Code = opNeg32
+			op.Code = OpNeg32
 		}
 		return nil
 	}
@@ -42,9 +42,9 @@ func (d *decoder) alu(i int, in isa.Instruction, op *Op) error {
 	switch {
 	case in.Off == 0:
 	case in.Off == 1 && kind == isa.OpDiv:
-		c = opSDivK
+		c = OpSDivK
 	case in.Off == 1 && kind == isa.OpMod:
-		c = opSModK
+		c = OpSModK
 	case kind == isa.OpMov && isX:
 		return d.moveSigned(i, in, op, is64)
 	default:
@@ -65,15 +65,15 @@ func (d *decoder) alu(i int, in isa.Instruction, op *Op) error {
 func (d *decoder) moveSigned(i int, in isa.Instruction, op *Op, is64 bool) error {
 	switch {
 	case in.Off == 8 && is64:
-		op.Code = opMovS8
+		op.Code = OpMovS8
 	case in.Off == 16 && is64:
-		op.Code = opMovS16
+		op.Code = OpMovS16
 	case in.Off == 32 && is64:
-		op.Code = opMovS32
+		op.Code = OpMovS32
 	case in.Off == 8:
-		op.Code = opMovS832
+		op.Code = OpMovS832
 	case in.Off == 16:
-		op.Code = opMovS1632
+		op.Code = OpMovS1632
 	default:
 		return d.unknown(i)
 	}
@@ -84,8 +84,8 @@ func (d *decoder) byteOrder(i int, in isa.Instruction, op *Op) error {
 	if in.Off != 0 || in.Src != 0 || in.Imm != 16 && in.Imm != 32 && in.Imm != 64 {
 		return d.unknown(i)
 	}
-	swap := map[int32]code{16: opSwap16, 32: opSwap32, 64: opSwap64}[in.Imm]
-	keep := map[int32]code{16: opZext16, 32: opZext32, 64: opNop}[in.Imm]
+	swap := map[int32]Code{16: OpSwap16, 32: OpSwap32, 64: OpSwap64}[in.Imm]
+	keep := map[int32]Code{16: OpZext16, 32: OpZext32, 64: OpNop}[in.Imm]
 	switch in.Op {
 	case isa.Bswap:
 		op.Code = swap

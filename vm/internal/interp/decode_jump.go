@@ -7,13 +7,13 @@ import (
 
 // jumpCodes gives, by operation, the code for 64 bits with an immediate; that
 // with a register follows it.
-var jumpCodes = [16]code{
-	isa.OpJEQ >> 4: opJEqK, isa.OpJGT >> 4: opJGtK, isa.OpJGE >> 4: opJGeK, isa.OpJSET >> 4: opJSetK,
-	isa.OpJNE >> 4: opJNeK, isa.OpJSGT >> 4: opJSGtK, isa.OpJSGE >> 4: opJSGeK, isa.OpJLT >> 4: opJLtK,
-	isa.OpJLE >> 4: opJLeK, isa.OpJSLT >> 4: opJSLtK, isa.OpJSLE >> 4: opJSLeK,
+var jumpCodes = [16]Code{
+	isa.OpJEQ >> 4: OpJEqK, isa.OpJGT >> 4: OpJGtK, isa.OpJGE >> 4: OpJGeK, isa.OpJSET >> 4: OpJSetK,
+	isa.OpJNE >> 4: OpJNeK, isa.OpJSGT >> 4: OpJSGtK, isa.OpJSGE >> 4: OpJSGeK, isa.OpJLT >> 4: OpJLtK,
+	isa.OpJLE >> 4: OpJLeK, isa.OpJSLT >> 4: OpJSLtK, isa.OpJSLE >> 4: OpJSLeK,
 }
 
-const jumpTo32 = opJEqK32 - opJEqK
+const jumpTo32 = OpJEqK32 - OpJEqK
 
 func (d *decoder) jump(i int, in isa.Instruction, op *Op) error {
 	switch in.Op {
@@ -25,25 +25,25 @@ func (d *decoder) jump(i int, in isa.Instruction, op *Op) error {
 		if in.Dst != 0 || in.Src != 0 || in.Off != 0 || in.Imm != 0 {
 			return d.unknown(i)
 		}
-		op.Code = opExit
+		op.Code = OpExit
 		return nil
 	case isa.JA:
 		if in.Dst != 0 || in.Src != 0 || in.Imm != 0 {
 			return d.unknown(i)
 		}
-		op.Code = opJA
+		op.Code = OpJA
 		return d.target(i, op, int64(in.Off))
 	case isa.JA32:
 		if in.Dst != 0 || in.Src != 0 || in.Off != 0 {
 			return d.unknown(i)
 		}
-		op.Code = opJA
+		op.Code = OpJA
 		return d.target(i, op, int64(in.Imm))
 	case isa.MayGoto:
 		if in.Dst != 0 || in.Src != 0 || in.Imm != 0 {
 			return d.unknown(i)
 		}
-		op.Code = opMayGoto
+		op.Code = OpMayGoto
 		return d.target(i, op, int64(in.Off))
 	}
 	c := jumpCodes[in.Op>>4]
@@ -86,7 +86,7 @@ func (d *decoder) call(i int, in isa.Instruction, op *Op) error {
 		if to < 0 || to >= int64(len(d.insns)) || d.second[to] {
 			return d.fail(i, "call to slot %d, where no instruction starts", to)
 		}
-		op.Code, op.Off = opCall, int32(to)
+		op.Code, op.Off = OpCall, int32(to)
 		d.starts = append(d.starts, int32(to))
 		return nil
 	case isa.PseudoKfuncCall:
@@ -106,7 +106,7 @@ func (d *decoder) helper(i int, id abi.HelperID, op *Op) error {
 		return d.missing(i, "%s", why)
 	}
 	if id == abi.FnTailCall {
-		op.Code = opTailCall
+		op.Code = OpTailCall
 		return nil
 	}
 	d.bind(op, h, int64(id))
@@ -121,5 +121,5 @@ func (d *decoder) bind(op *Op, h Helper, key int64) {
 		d.p.helpers = append(d.p.helpers, h)
 		d.helperAt[key] = at
 	}
-	op.Code, op.Imm = opHelper, at
+	op.Code, op.Imm = OpHelper, at
 }

@@ -7,8 +7,8 @@ import (
 
 // sizeIndex orders the size bits of an opcode as the codes are: 8, 16, 32, 64
 // bits.
-func sizeIndex(op uint8) code {
-	return [4]code{isa.SizeW >> 3: 2, isa.SizeH >> 3: 1, isa.SizeB >> 3: 0, isa.SizeDW >> 3: 3}[op&isa.SizeMask>>3]
+func sizeIndex(op uint8) Code {
+	return [4]Code{isa.SizeW >> 3: 2, isa.SizeH >> 3: 1, isa.SizeB >> 3: 0, isa.SizeDW >> 3: 3}[op&isa.SizeMask>>3]
 }
 
 // onStack says whether an access relative to the frame pointer lies in the
@@ -27,22 +27,22 @@ func (d *decoder) loadMem(i int, in isa.Instruction, op *Op) error {
 	s := sizeIndex(in.Op)
 	switch in.Op & isa.ModeMask {
 	case isa.ModeMEM:
-		op.Code = opLoad8 + s
+		op.Code = OpLoad8 + s
 		if onStack(in.Src, in.Off, 1<<s) {
-			op.Code = opLoadStack8 + s
+			op.Code = OpLoadStack8 + s
 		}
 	case isa.ModeMEMSX:
 		if s == 3 {
 			return d.unknown(i)
 		}
-		op.Code = opLoadS8 + s
+		op.Code = OpLoadS8 + s
 	default:
 		return d.unknown(i)
 	}
 	return nil
 }
 
-func (d *decoder) store(i int, in isa.Instruction, op *Op, base, stack code) error {
+func (d *decoder) store(i int, in isa.Instruction, op *Op, base, stack Code) error {
 	isX := in.Op&isa.ClassMask == isa.ClassSTX
 	if in.Op&isa.ModeMask != isa.ModeMEM || isX && in.Imm != 0 || !isX && in.Src != 0 {
 		return d.unknown(i)
@@ -76,9 +76,9 @@ func (d *decoder) atomic(i int, in isa.Instruction, op *Op) error {
 	if !known {
 		return d.unknown(i)
 	}
-	op.Code = opAtomic32
+	op.Code = OpAtomic32
 	if size == isa.SizeDW {
-		op.Code = opAtomic64
+		op.Code = OpAtomic64
 	}
 	if size == isa.SizeB || size == isa.SizeH {
 		// Only acquire loads and release stores come in these sizes; the
@@ -104,9 +104,9 @@ func (d *decoder) load(i int, in isa.Instruction, op *Op) error {
 	if !d.spec.LegacyLoads {
 		return d.fail(i, "legacy packet access is for socket filters and tc programs, not for %s", d.spec.Type)
 	}
-	op.Code = opLoadAbs
+	op.Code = OpLoadAbs
 	if mode == isa.ModeIND {
-		op.Code = opLoadInd
+		op.Code = OpLoadInd
 	}
 	op.Dst = uint8(1) << sizeIndex(in.Op)
 	return nil
@@ -123,7 +123,7 @@ func (d *decoder) loadImm(i int, in isa.Instruction, op *Op) error {
 	if next.Op != 0 || next.Dst != 0 || next.Src != 0 || next.Off != 0 || in.Off != 0 {
 		return d.fail(i, "64-bit immediate load whose second slot is something else")
 	}
-	op.Code = opLoadImm
+	op.Code = OpLoadImm
 	op.Src = 0
 	switch in.Src {
 	case 0:

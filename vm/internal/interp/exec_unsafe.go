@@ -1,168 +1,166 @@
 package interp
 
-// exec runs from slot pc on until the function that it entered returns, and
-// says whether it did; otherwise t.stop tells why not. Cases that end with
-// continue go on with the next slot; a jump that is taken falls out of the
-// switch.
+// interpret runs from slot pc on until the function entered at the given depth
+// returns, or else until native code can go on. Cases that end with continue go
+// on with the next slot; a jump that is taken falls out of the switch.
 //
 // The function is long because it is a table: a case is one instruction, and
 // anything that takes more than two lines stands elsewhere.
-func (t *Thread) exec(pc int) bool {
+func (t *Thread) interpret(pc, depth int) ending {
 	r := &t.R
 	ops := t.prog.ops
-	depth := t.depth // of the function entered
 	for {
 		op := &ops[pc]
 		pc++
 		d, s := op.Dst&15, op.Src&15
 		switch op.Code {
-		case opAddK:
+		case OpAddK:
 			r[d] = r[d] + uint64(op.Imm)
 			continue
-		case opAddX:
+		case OpAddX:
 			r[d] = r[d] + r[s]
 			continue
-		case opSubK:
+		case OpSubK:
 			r[d] = r[d] - uint64(op.Imm)
 			continue
-		case opSubX:
+		case OpSubX:
 			r[d] = r[d] - r[s]
 			continue
-		case opMulK:
+		case OpMulK:
 			r[d] = r[d] * uint64(op.Imm)
 			continue
-		case opMulX:
+		case OpMulX:
 			r[d] = r[d] * r[s]
 			continue
-		case opOrK:
+		case OpOrK:
 			r[d] = r[d] | uint64(op.Imm)
 			continue
-		case opOrX:
+		case OpOrX:
 			r[d] = r[d] | r[s]
 			continue
-		case opAndK:
+		case OpAndK:
 			r[d] = r[d] & uint64(op.Imm)
 			continue
-		case opAndX:
+		case OpAndX:
 			r[d] = r[d] & r[s]
 			continue
-		case opXorK:
+		case OpXorK:
 			r[d] = r[d] ^ uint64(op.Imm)
 			continue
-		case opXorX:
+		case OpXorX:
 			r[d] = r[d] ^ r[s]
 			continue
-		case opMovK:
+		case OpMovK:
 			r[d] = uint64(op.Imm)
 			continue
-		case opMovX:
+		case OpMovX:
 			r[d] = r[s]
 			continue
-		case opLshK:
+		case OpLshK:
 			r[d] = r[d] << (uint64(op.Imm) & 63)
 			continue
-		case opLshX:
+		case OpLshX:
 			r[d] = r[d] << (r[s] & 63)
 			continue
-		case opRshK:
+		case OpRshK:
 			r[d] = r[d] >> (uint64(op.Imm) & 63)
 			continue
-		case opRshX:
+		case OpRshX:
 			r[d] = r[d] >> (r[s] & 63)
 			continue
-		case opArshK:
+		case OpArshK:
 			r[d] = uint64(int64(r[d]) >> (uint64(op.Imm) & 63))
 			continue
-		case opArshX:
+		case OpArshX:
 			r[d] = uint64(int64(r[d]) >> (r[s] & 63))
 			continue
-		case opAddK32:
+		case OpAddK32:
 			r[d] = uint64(uint32(r[d]) + uint32(op.Imm))
 			continue
-		case opAddX32:
+		case OpAddX32:
 			r[d] = uint64(uint32(r[d]) + uint32(r[s]))
 			continue
-		case opSubK32:
+		case OpSubK32:
 			r[d] = uint64(uint32(r[d]) - uint32(op.Imm))
 			continue
-		case opSubX32:
+		case OpSubX32:
 			r[d] = uint64(uint32(r[d]) - uint32(r[s]))
 			continue
-		case opMulK32:
+		case OpMulK32:
 			r[d] = uint64(uint32(r[d]) * uint32(op.Imm))
 			continue
-		case opMulX32:
+		case OpMulX32:
 			r[d] = uint64(uint32(r[d]) * uint32(r[s]))
 			continue
-		case opOrK32:
+		case OpOrK32:
 			r[d] = uint64(uint32(r[d]) | uint32(op.Imm))
 			continue
-		case opOrX32:
+		case OpOrX32:
 			r[d] = uint64(uint32(r[d]) | uint32(r[s]))
 			continue
-		case opAndK32:
+		case OpAndK32:
 			r[d] = uint64(uint32(r[d]) & uint32(op.Imm))
 			continue
-		case opAndX32:
+		case OpAndX32:
 			r[d] = uint64(uint32(r[d]) & uint32(r[s]))
 			continue
-		case opXorK32:
+		case OpXorK32:
 			r[d] = uint64(uint32(r[d]) ^ uint32(op.Imm))
 			continue
-		case opXorX32:
+		case OpXorX32:
 			r[d] = uint64(uint32(r[d]) ^ uint32(r[s]))
 			continue
-		case opMovK32:
+		case OpMovK32:
 			r[d] = uint64(uint32(op.Imm))
 			continue
-		case opMovX32:
+		case OpMovX32:
 			r[d] = uint64(uint32(r[s]))
 			continue
-		case opLshK32:
+		case OpLshK32:
 			r[d] = uint64(uint32(r[d]) << (uint32(op.Imm) & 31))
 			continue
-		case opLshX32:
+		case OpLshX32:
 			r[d] = uint64(uint32(r[d]) << (uint32(r[s]) & 31))
 			continue
-		case opRshK32:
+		case OpRshK32:
 			r[d] = uint64(uint32(r[d]) >> (uint32(op.Imm) & 31))
 			continue
-		case opRshX32:
+		case OpRshX32:
 			r[d] = uint64(uint32(r[d]) >> (uint32(r[s]) & 31))
 			continue
-		case opArshK32:
+		case OpArshK32:
 			r[d] = uint64(uint32(int32(uint32(r[d])) >> (uint32(op.Imm) & 31)))
 			continue
-		case opArshX32:
+		case OpArshX32:
 			r[d] = uint64(uint32(int32(uint32(r[d])) >> (uint32(r[s]) & 31)))
 			continue
-		case opNeg:
+		case OpNeg:
 			r[d] = -r[d]
 			continue
-		case opNeg32:
+		case OpNeg32:
 			r[d] = uint64(-uint32(r[d]))
 			continue
-		case opMovS8:
+		case OpMovS8:
 			r[d] = uint64(int64(int8(r[s])))
 			continue
-		case opMovS16:
+		case OpMovS16:
 			r[d] = uint64(int64(int16(r[s])))
 			continue
-		case opMovS32:
+		case OpMovS32:
 			r[d] = uint64(int64(int32(r[s])))
 			continue
-		case opMovS832:
+		case OpMovS832:
 			r[d] = uint64(uint32(int32(int8(r[s]))))
 			continue
-		case opMovS1632:
+		case OpMovS1632:
 			r[d] = uint64(uint32(int32(int16(r[s]))))
 			continue
-		case opLoadImm:
+		case OpLoadImm:
 			r[d] = uint64(op.Imm)
 			pc++
 			continue
 
-		case opLoad8:
+		case OpLoad8:
 			a := r[s] + uint64(int64(op.Off))
 			if t.pkt.has(a, 1) {
 				r[d] = uint64(*(*uint8)(ptr(a)))
@@ -170,10 +168,10 @@ func (t *Thread) exec(pc int) bool {
 			}
 			t.pc = pc - 1
 			if !t.load(a, 1, d) {
-				return false
+				return stopped
 			}
 			goto resume
-		case opLoad16:
+		case OpLoad16:
 			a := r[s] + uint64(int64(op.Off))
 			if t.pkt.has(a, 2) {
 				r[d] = uint64(*(*uint16)(ptr(a)))
@@ -181,10 +179,10 @@ func (t *Thread) exec(pc int) bool {
 			}
 			t.pc = pc - 1
 			if !t.load(a, 2, d) {
-				return false
+				return stopped
 			}
 			goto resume
-		case opLoad32:
+		case OpLoad32:
 			a := r[s] + uint64(int64(op.Off))
 			if t.pkt.has(a, 4) {
 				r[d] = uint64(*(*uint32)(ptr(a)))
@@ -192,10 +190,10 @@ func (t *Thread) exec(pc int) bool {
 			}
 			t.pc = pc - 1
 			if !t.load(a, 4, d) {
-				return false
+				return stopped
 			}
 			goto resume
-		case opLoad64:
+		case OpLoad64:
 			a := r[s] + uint64(int64(op.Off))
 			if t.pkt.has(a, 8) {
 				r[d] = uint64(*(*uint64)(ptr(a)))
@@ -203,28 +201,28 @@ func (t *Thread) exec(pc int) bool {
 			}
 			t.pc = pc - 1
 			if !t.load(a, 8, d) {
-				return false
+				return stopped
 			}
 			goto resume
-		case opLoadS8, opLoadS16, opLoadS32:
+		case OpLoadS8, OpLoadS16, OpLoadS32:
 			t.pc = pc - 1
-			if !t.loadSigned(r[s]+uint64(int64(op.Off)), 1<<(op.Code-opLoadS8), d) {
-				return false
+			if !t.loadSigned(r[s]+uint64(int64(op.Off)), 1<<(op.Code-OpLoadS8), d) {
+				return stopped
 			}
 			goto resume
-		case opLoadStack8:
+		case OpLoadStack8:
 			r[d] = uint64(*(*uint8)(ptr(r[10] + uint64(int64(op.Off)))))
 			continue
-		case opLoadStack16:
+		case OpLoadStack16:
 			r[d] = uint64(*(*uint16)(ptr(r[10] + uint64(int64(op.Off)))))
 			continue
-		case opLoadStack32:
+		case OpLoadStack32:
 			r[d] = uint64(*(*uint32)(ptr(r[10] + uint64(int64(op.Off)))))
 			continue
-		case opLoadStack64:
+		case OpLoadStack64:
 			r[d] = uint64(*(*uint64)(ptr(r[10] + uint64(int64(op.Off)))))
 			continue
-		case opStore8:
+		case OpStore8:
 			a := r[d] + uint64(int64(op.Off))
 			if t.wpkt.has(a, 1) {
 				*(*uint8)(ptr(a)) = uint8(r[s])
@@ -232,10 +230,10 @@ func (t *Thread) exec(pc int) bool {
 			}
 			t.pc = pc - 1
 			if !t.store(a, 1, uint64(r[s])) {
-				return false
+				return stopped
 			}
 			goto resume
-		case opStore16:
+		case OpStore16:
 			a := r[d] + uint64(int64(op.Off))
 			if t.wpkt.has(a, 2) {
 				*(*uint16)(ptr(a)) = uint16(r[s])
@@ -243,10 +241,10 @@ func (t *Thread) exec(pc int) bool {
 			}
 			t.pc = pc - 1
 			if !t.store(a, 2, uint64(r[s])) {
-				return false
+				return stopped
 			}
 			goto resume
-		case opStore32:
+		case OpStore32:
 			a := r[d] + uint64(int64(op.Off))
 			if t.wpkt.has(a, 4) {
 				*(*uint32)(ptr(a)) = uint32(r[s])
@@ -254,10 +252,10 @@ func (t *Thread) exec(pc int) bool {
 			}
 			t.pc = pc - 1
 			if !t.store(a, 4, uint64(r[s])) {
-				return false
+				return stopped
 			}
 			goto resume
-		case opStore64:
+		case OpStore64:
 			a := r[d] + uint64(int64(op.Off))
 			if t.wpkt.has(a, 8) {
 				*(*uint64)(ptr(a)) = uint64(r[s])
@@ -265,10 +263,10 @@ func (t *Thread) exec(pc int) bool {
 			}
 			t.pc = pc - 1
 			if !t.store(a, 8, uint64(r[s])) {
-				return false
+				return stopped
 			}
 			goto resume
-		case opStoreK8:
+		case OpStoreK8:
 			a := r[d] + uint64(int64(op.Off))
 			if t.wpkt.has(a, 1) {
 				*(*uint8)(ptr(a)) = uint8(op.Imm)
@@ -276,10 +274,10 @@ func (t *Thread) exec(pc int) bool {
 			}
 			t.pc = pc - 1
 			if !t.store(a, 1, uint64(op.Imm)) {
-				return false
+				return stopped
 			}
 			goto resume
-		case opStoreK16:
+		case OpStoreK16:
 			a := r[d] + uint64(int64(op.Off))
 			if t.wpkt.has(a, 2) {
 				*(*uint16)(ptr(a)) = uint16(op.Imm)
@@ -287,10 +285,10 @@ func (t *Thread) exec(pc int) bool {
 			}
 			t.pc = pc - 1
 			if !t.store(a, 2, uint64(op.Imm)) {
-				return false
+				return stopped
 			}
 			goto resume
-		case opStoreK32:
+		case OpStoreK32:
 			a := r[d] + uint64(int64(op.Off))
 			if t.wpkt.has(a, 4) {
 				*(*uint32)(ptr(a)) = uint32(op.Imm)
@@ -298,10 +296,10 @@ func (t *Thread) exec(pc int) bool {
 			}
 			t.pc = pc - 1
 			if !t.store(a, 4, uint64(op.Imm)) {
-				return false
+				return stopped
 			}
 			goto resume
-		case opStoreK64:
+		case OpStoreK64:
 			a := r[d] + uint64(int64(op.Off))
 			if t.wpkt.has(a, 8) {
 				*(*uint64)(ptr(a)) = uint64(op.Imm)
@@ -309,40 +307,40 @@ func (t *Thread) exec(pc int) bool {
 			}
 			t.pc = pc - 1
 			if !t.store(a, 8, uint64(op.Imm)) {
-				return false
+				return stopped
 			}
 			goto resume
-		case opStoreStack8:
+		case OpStoreStack8:
 			*(*uint8)(ptr(r[10] + uint64(int64(op.Off)))) = uint8(r[s])
 			continue
-		case opStoreStack16:
+		case OpStoreStack16:
 			*(*uint16)(ptr(r[10] + uint64(int64(op.Off)))) = uint16(r[s])
 			continue
-		case opStoreStack32:
+		case OpStoreStack32:
 			*(*uint32)(ptr(r[10] + uint64(int64(op.Off)))) = uint32(r[s])
 			continue
-		case opStoreStack64:
+		case OpStoreStack64:
 			*(*uint64)(ptr(r[10] + uint64(int64(op.Off)))) = uint64(r[s])
 			continue
-		case opStoreStackK8:
+		case OpStoreStackK8:
 			*(*uint8)(ptr(r[10] + uint64(int64(op.Off)))) = uint8(op.Imm)
 			continue
-		case opStoreStackK16:
+		case OpStoreStackK16:
 			*(*uint16)(ptr(r[10] + uint64(int64(op.Off)))) = uint16(op.Imm)
 			continue
-		case opStoreStackK32:
+		case OpStoreStackK32:
 			*(*uint32)(ptr(r[10] + uint64(int64(op.Off)))) = uint32(op.Imm)
 			continue
-		case opStoreStackK64:
+		case OpStoreStackK64:
 			*(*uint64)(ptr(r[10] + uint64(int64(op.Off)))) = uint64(op.Imm)
 			continue
-		case opAtomic32, opAtomic64:
+		case OpAtomic32, OpAtomic64:
 			t.pc = pc - 1
 			if !t.atomic(op) {
-				return false
+				return stopped
 			}
 			goto resume
-		case opLoadAbs, opLoadInd:
+		case OpLoadAbs, OpLoadInd:
 			t.pc = pc - 1
 			switch t.loadLegacy(op) {
 			case legacyLoaded:
@@ -350,219 +348,219 @@ func (t *Thread) exec(pc int) bool {
 			case legacyShort:
 				goto exit // the packet is too short: the function ends with 0
 			default:
-				return false
+				return stopped
 			}
 
-		case opJA:
-		case opJEqK:
+		case OpJA:
+		case OpJEqK:
 			if !(r[d] == uint64(op.Imm)) {
 				continue
 			}
-		case opJEqX:
+		case OpJEqX:
 			if !(r[d] == r[s]) {
 				continue
 			}
-		case opJGtK:
+		case OpJGtK:
 			if !(r[d] > uint64(op.Imm)) {
 				continue
 			}
-		case opJGtX:
+		case OpJGtX:
 			if !(r[d] > r[s]) {
 				continue
 			}
-		case opJGeK:
+		case OpJGeK:
 			if !(r[d] >= uint64(op.Imm)) {
 				continue
 			}
-		case opJGeX:
+		case OpJGeX:
 			if !(r[d] >= r[s]) {
 				continue
 			}
-		case opJSetK:
+		case OpJSetK:
 			if !(r[d]&uint64(op.Imm) != 0) {
 				continue
 			}
-		case opJSetX:
+		case OpJSetX:
 			if !(r[d]&r[s] != 0) {
 				continue
 			}
-		case opJNeK:
+		case OpJNeK:
 			if !(r[d] != uint64(op.Imm)) {
 				continue
 			}
-		case opJNeX:
+		case OpJNeX:
 			if !(r[d] != r[s]) {
 				continue
 			}
-		case opJSGtK:
+		case OpJSGtK:
 			if !(int64(r[d]) > op.Imm) {
 				continue
 			}
-		case opJSGtX:
+		case OpJSGtX:
 			if !(int64(r[d]) > int64(r[s])) {
 				continue
 			}
-		case opJSGeK:
+		case OpJSGeK:
 			if !(int64(r[d]) >= op.Imm) {
 				continue
 			}
-		case opJSGeX:
+		case OpJSGeX:
 			if !(int64(r[d]) >= int64(r[s])) {
 				continue
 			}
-		case opJLtK:
+		case OpJLtK:
 			if !(r[d] < uint64(op.Imm)) {
 				continue
 			}
-		case opJLtX:
+		case OpJLtX:
 			if !(r[d] < r[s]) {
 				continue
 			}
-		case opJLeK:
+		case OpJLeK:
 			if !(r[d] <= uint64(op.Imm)) {
 				continue
 			}
-		case opJLeX:
+		case OpJLeX:
 			if !(r[d] <= r[s]) {
 				continue
 			}
-		case opJSLtK:
+		case OpJSLtK:
 			if !(int64(r[d]) < op.Imm) {
 				continue
 			}
-		case opJSLtX:
+		case OpJSLtX:
 			if !(int64(r[d]) < int64(r[s])) {
 				continue
 			}
-		case opJSLeK:
+		case OpJSLeK:
 			if !(int64(r[d]) <= op.Imm) {
 				continue
 			}
-		case opJSLeX:
+		case OpJSLeX:
 			if !(int64(r[d]) <= int64(r[s])) {
 				continue
 			}
-		case opJEqK32:
+		case OpJEqK32:
 			if !(uint32(r[d]) == uint32(op.Imm)) {
 				continue
 			}
-		case opJEqX32:
+		case OpJEqX32:
 			if !(uint32(r[d]) == uint32(r[s])) {
 				continue
 			}
-		case opJGtK32:
+		case OpJGtK32:
 			if !(uint32(r[d]) > uint32(op.Imm)) {
 				continue
 			}
-		case opJGtX32:
+		case OpJGtX32:
 			if !(uint32(r[d]) > uint32(r[s])) {
 				continue
 			}
-		case opJGeK32:
+		case OpJGeK32:
 			if !(uint32(r[d]) >= uint32(op.Imm)) {
 				continue
 			}
-		case opJGeX32:
+		case OpJGeX32:
 			if !(uint32(r[d]) >= uint32(r[s])) {
 				continue
 			}
-		case opJSetK32:
+		case OpJSetK32:
 			if !(uint32(r[d])&uint32(op.Imm) != 0) {
 				continue
 			}
-		case opJSetX32:
+		case OpJSetX32:
 			if !(uint32(r[d])&uint32(r[s]) != 0) {
 				continue
 			}
-		case opJNeK32:
+		case OpJNeK32:
 			if !(uint32(r[d]) != uint32(op.Imm)) {
 				continue
 			}
-		case opJNeX32:
+		case OpJNeX32:
 			if !(uint32(r[d]) != uint32(r[s])) {
 				continue
 			}
-		case opJSGtK32:
+		case OpJSGtK32:
 			if !(int32(r[d]) > int32(op.Imm)) {
 				continue
 			}
-		case opJSGtX32:
+		case OpJSGtX32:
 			if !(int32(r[d]) > int32(r[s])) {
 				continue
 			}
-		case opJSGeK32:
+		case OpJSGeK32:
 			if !(int32(r[d]) >= int32(op.Imm)) {
 				continue
 			}
-		case opJSGeX32:
+		case OpJSGeX32:
 			if !(int32(r[d]) >= int32(r[s])) {
 				continue
 			}
-		case opJLtK32:
+		case OpJLtK32:
 			if !(uint32(r[d]) < uint32(op.Imm)) {
 				continue
 			}
-		case opJLtX32:
+		case OpJLtX32:
 			if !(uint32(r[d]) < uint32(r[s])) {
 				continue
 			}
-		case opJLeK32:
+		case OpJLeK32:
 			if !(uint32(r[d]) <= uint32(op.Imm)) {
 				continue
 			}
-		case opJLeX32:
+		case OpJLeX32:
 			if !(uint32(r[d]) <= uint32(r[s])) {
 				continue
 			}
-		case opJSLtK32:
+		case OpJSLtK32:
 			if !(int32(r[d]) < int32(op.Imm)) {
 				continue
 			}
-		case opJSLtX32:
+		case OpJSLtX32:
 			if !(int32(r[d]) < int32(r[s])) {
 				continue
 			}
-		case opJSLeK32:
+		case OpJSLeK32:
 			if !(int32(r[d]) <= int32(op.Imm)) {
 				continue
 			}
-		case opJSLeX32:
+		case OpJSLeX32:
 			if !(int32(r[d]) <= int32(r[s])) {
 				continue
 			}
-		case opMayGoto:
+		case OpMayGoto:
 			t.mayGotos++
 			if t.mayGotos < maxMayGotos {
 				continue
 			}
-		case opHelper:
+		case OpHelper:
 			t.pc = pc - 1
 			t.budget -= callCost
 			t.R[0] = t.prog.helpers[op.Imm](t)
 			if t.stop != nil {
-				return false
+				return stopped
 			}
 			goto resume
-		case opCall:
+		case OpCall:
 			t.pc = pc - 1
 			if !t.enter(op.Off) {
-				return false
+				return stopped
 			}
 			goto resume
-		case opTailCall:
+		case OpTailCall:
 			t.pc = pc - 1
 			t.tailCall()
 			if t.stop != nil {
-				return false
+				return stopped
 			}
 			goto resume
-		case opExit:
+		case OpExit:
 			t.pc = pc - 1
 			goto exit
 		default:
 			t.pc = pc - 1
 			if !t.rare(op) {
-				return false
+				return stopped
 			}
 			goto resume
 		}
@@ -574,16 +572,23 @@ func (t *Thread) exec(pc int) bool {
 		if t.budget < 0 {
 			t.pc = pc - 1
 			t.outOfBudget()
-			return false
+			return stopped
 		}
 		pc = int(op.Off)
+		if t.prog.Native != nil {
+			t.pc = pc - 1
+			return resumed
+		}
 		continue
 	exit:
 		if t.depth == depth {
-			return true
+			return finished
 		}
 		t.leave()
 	resume:
+		if t.prog.Native != nil {
+			return resumed
+		}
 		// Calls leave where to go on in t. Keeping nothing else across them
 		// spares the loop from spilling its registers at every instruction.
 		ops, pc = t.prog.ops, t.pc+1

@@ -21,6 +21,8 @@ type Program struct {
 	// PacketWritable says that programs of this kind may write to packet data
 	// directly.
 	PacketWritable bool
+	// Native is the program's machine code, or nil: then it is interpreted.
+	Native Native
 	// Owner is the loader's own object for this program.
 	Owner any
 

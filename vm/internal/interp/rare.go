@@ -8,49 +8,49 @@ func (t *Thread) rare(op *Op) bool {
 	r := &t.R
 	d, s := op.Dst&15, op.Src&15
 	switch op.Code {
-	case opDivK:
+	case OpDivK:
 		r[d] = div64(r[d], uint64(op.Imm))
-	case opDivK32:
+	case OpDivK32:
 		r[d] = uint64(div32(uint32(r[d]), uint32(op.Imm)))
-	case opDivX:
+	case OpDivX:
 		r[d] = div64(r[d], r[s])
-	case opDivX32:
+	case OpDivX32:
 		r[d] = uint64(div32(uint32(r[d]), uint32(r[s])))
-	case opModK:
+	case OpModK:
 		r[d] = mod64(r[d], uint64(op.Imm))
-	case opModK32:
+	case OpModK32:
 		r[d] = uint64(mod32(uint32(r[d]), uint32(op.Imm)))
-	case opModX:
+	case OpModX:
 		r[d] = mod64(r[d], r[s])
-	case opModX32:
+	case OpModX32:
 		r[d] = uint64(mod32(uint32(r[d]), uint32(r[s])))
-	case opSDivK:
+	case OpSDivK:
 		r[d] = sdiv64(r[d], uint64(op.Imm))
-	case opSDivK32:
+	case OpSDivK32:
 		r[d] = uint64(sdiv32(uint32(r[d]), uint32(op.Imm)))
-	case opSDivX:
+	case OpSDivX:
 		r[d] = sdiv64(r[d], r[s])
-	case opSDivX32:
+	case OpSDivX32:
 		r[d] = uint64(sdiv32(uint32(r[d]), uint32(r[s])))
-	case opSModK:
+	case OpSModK:
 		r[d] = smod64(r[d], uint64(op.Imm))
-	case opSModK32:
+	case OpSModK32:
 		r[d] = uint64(smod32(uint32(r[d]), uint32(op.Imm)))
-	case opSModX:
+	case OpSModX:
 		r[d] = smod64(r[d], r[s])
-	case opSModX32:
+	case OpSModX32:
 		r[d] = uint64(smod32(uint32(r[d]), uint32(r[s])))
-	case opSwap16:
+	case OpSwap16:
 		r[d] = uint64(bits.ReverseBytes16(uint16(r[d])))
-	case opSwap32:
+	case OpSwap32:
 		r[d] = uint64(bits.ReverseBytes32(uint32(r[d])))
-	case opSwap64:
+	case OpSwap64:
 		r[d] = bits.ReverseBytes64(r[d])
-	case opZext16:
+	case OpZext16:
 		r[d] = uint64(uint16(r[d]))
-	case opZext32:
+	case OpZext32:
 		r[d] = uint64(uint32(r[d]))
-	case opNop:
+	case OpNop:
 	default:
 		t.Fail("control reached the middle of a 64-bit immediate load")
 		return false

@@ -35,6 +35,7 @@ type Thread struct {
 	pkt, val, wpkt, wval span // packet and latest value: readable, writable
 
 	budget   int64
+	fuel     int64 // what native code may take of the budget before it asks
 	stop     *Stop
 	prog     *Program
 	depth    int

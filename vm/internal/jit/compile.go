@@ -1,0 +1,125 @@
+package jit
+
+import (
+	"github.com/skepdev/skep/isa"
+	"github.com/skepdev/skep/vm/internal/interp"
+	"github.com/skepdev/skep/vm/internal/jit/amd64"
+)
+
+// regs are the homes of r0 to r9. R15 is the thread; RAX, RCX and RDX are for
+// whoever needs them; RSP and RBP stay Go's. r10 does not change within a
+// function and is read from the thread.
+var regs = [...]amd64.Reg{
+	amd64.RBX, amd64.RDI, amd64.RSI, amd64.R8, amd64.R9,
+	amd64.R10, amd64.R11, amd64.R12, amd64.R13, amd64.R14,
+}
+
+const thread = amd64.R15
+
+// compiler translates one program, slot by slot.
+type compiler struct {
+	amd64.Code
+	ops    []interp.Op
+	layout interp.Layout
+	// entries are where the slots begin.
+	entries []uint32
+	// epilogue gives the registers back and returns.
+	epilogue int
+	// jumps wait for their slots' entries, exits for a stub that leaves there.
+	jumps, exits []fixup
+	// refuels are stubs behind jumps back that ran out of fuel.
+	refuels []refuel
+}
+
+// fixup is a jump, by the place of its distance, that concerns a slot.
+type fixup struct{ place, slot int }
+
+type refuel struct {
+	fixup
+	cost int32
+}
+
+// compile gives the code, whose first byte takes over the registers and jumps
+// to RAX, and where in it each slot begins.
+func compile(ops []interp.Op) (code []byte, entries []uint32) {
+	c := &compiler{ops: ops, layout: interp.ThreadLayout(), entries: make([]uint32, len(ops))}
+	c.enterAndLeave()
+	for i := range ops {
+		c.entries[i] = uint32(c.Pos())
+		if i > 0 && ops[i-1].Code == interp.OpLoadImm {
+			continue // a second slot, where nothing ever goes
+		}
+		c.op(i)
+	}
+	c.stubs()
+	for _, j := range c.jumps {
+		c.Patch(j.place, int(c.entries[j.slot]))
+	}
+	return c.Bytes, c.entries
+}
+
+func (c *compiler) enterAndLeave() {
+	for i, r := range regs {
+		c.Load(8, r, thread, c.register(uint8(i)))
+	}
+	c.JmpReg(amd64.RAX)
+	c.epilogue = c.Pos()
+	for i, r := range regs {
+		c.Store(8, thread, c.register(uint8(i)), r)
+	}
+	c.Ret()
+}
+
+// register is where the thread keeps register i.
+func (c *compiler) register(i uint8) int32 { return c.layout.R + 8*int32(i) }
+
+// stubs are what is seldom reached, away from the rest.
+func (c *compiler) stubs() {
+	for _, r := range c.refuels {
+		c.Patch(r.place, c.Pos())
+		c.ArithMemImm(amd64.Add, thread, c.layout.Fuel, r.cost)
+		c.leave(r.slot)
+	}
+	// One stub a slot: those of a slot follow each other.
+	for i, e := range c.exits {
+		c.Patch(e.place, c.Pos())
+		if i+1 < len(c.exits) && c.exits[i+1].slot == e.slot {
+			continue
+		}
+		c.leave(e.slot)
+	}
+}
+
+// leave ends native code in front of slot i.
+func (c *compiler) leave(i int) {
+	c.StoreImm(8, thread, c.layout.PC, int32(i))
+	c.Patch(c.Jmp(), c.epilogue)
+}
+
+// exitIf leaves in front of slot i under a condition.
+func (c *compiler) exitIf(x amd64.Cond, i int) { c.exits = append(c.exits, fixup{c.Jcc(x), i}) }
+
+func (c *compiler) op(i int) {
+	op := &c.ops[i]
+	switch code := op.Code; {
+	case code >= interp.OpAddK && code <= interp.OpSwap64 && op.Dst < isa.R10:
+		c.arithmetic(op)
+	case code >= interp.OpLoad8 && code <= interp.OpStoreStackK64:
+		c.memory(i, op)
+	case code == interp.OpLoadImm:
+		c.MovImm(regs[op.Dst], uint64(op.Imm))
+	case code >= interp.OpJA && code <= interp.OpJSLeX32:
+		c.jump(i, op)
+	default:
+		c.leave(i)
+	}
+}
+
+// source is the register that holds r; r10 comes to scratch.
+func (c *compiler) source(r uint8, scratch amd64.Reg) amd64.Reg {
+	if r < isa.R10 {
+		return regs[r]
+	}
+	c.Load(8, scratch, thread, c.register(isa.R10))
+	return scratch
+}

@@ -1,0 +1,74 @@
+package jit
+
+import (
+	"github.com/skepdev/skep/isa"
+	"github.com/skepdev/skep/vm/internal/interp"
+	"github.com/skepdev/skep/vm/internal/jit/amd64"
+)
+
+func (c *compiler) memory(i int, op *interp.Op) {
+	code := op.Code
+	size := func(first interp.Code) int { return 1 << (code - first) }
+	switch {
+	case code < interp.OpLoadS8:
+		n := size(interp.OpLoad8)
+		if c.place(i, op.Src, op.Off, n, c.layout.Packet, c.layout.Value) {
+			c.Load(n, regs[op.Dst], amd64.RAX, 0)
+		}
+	case code < interp.OpLoadStack8:
+		n := size(interp.OpLoadS8)
+		if c.place(i, op.Src, op.Off, n, c.layout.Packet, c.layout.Value) {
+			c.LoadSext(n, regs[op.Dst], amd64.RAX, 0)
+		}
+	case code < interp.OpStore8:
+		c.Load(8, amd64.RAX, thread, c.register(isa.R10))
+		c.Load(size(interp.OpLoadStack8), regs[op.Dst], amd64.RAX, op.Off)
+	case code < interp.OpStoreK8:
+		n := size(interp.OpStore8)
+		if c.place(i, op.Dst, op.Off, n, c.layout.WritablePacket, c.layout.WritableValue) {
+			c.Store(n, amd64.RAX, 0, c.source(op.Src, amd64.RCX))
+		}
+	case code < interp.OpStoreStack8:
+		n := size(interp.OpStoreK8)
+		if c.place(i, op.Dst, op.Off, n, c.layout.WritablePacket, c.layout.WritableValue) {
+			c.StoreImm(n, amd64.RAX, 0, int32(op.Imm))
+		}
+	case code < interp.OpStoreStackK8:
+		c.Load(8, amd64.RAX, thread, c.register(isa.R10))
+		c.Store(size(interp.OpStoreStack8), amd64.RAX, op.Off, c.source(op.Src, amd64.RCX))
+	default:
+		c.Load(8, amd64.RAX, thread, c.register(isa.R10))
+		c.StoreImm(size(interp.OpStoreStackK8), amd64.RAX, op.Off, int32(op.Imm))
+	}
+}
+
+// place brings the address of an access to RAX if it lies in one of the two
+// spans, and else leaves in front of slot i. It is false where it always
+// leaves: accesses by way of r10 that the decoder could not place in the frame.
+func (c *compiler) place(i int, base uint8, off int32, size int, first, second int32) bool {
+	if base >= isa.R10 {
+		c.leave(i)
+		return false
+	}
+	c.Lea(amd64.RAX, regs[base], off)
+	small := c.within(first, size)
+	found := c.Jcc(amd64.BelowEqual)
+	c.Patch(small, c.Pos())
+	c.exits = append(c.exits, fixup{c.within(second, size), i})
+	c.exitIf(amd64.Above, i)
+	c.Patch(found, c.Pos())
+	return true
+}
+
+// within compares the address in RAX with the span at offset span of the
+// thread: afterwards BelowEqual means that size bytes lie in it. The jump that
+// it returns is taken if the span is smaller than that.
+func (c *compiler) within(span int32, size int) (small int) {
+	c.Load(8, amd64.RDX, thread, span+8)
+	c.ArithImm(amd64.Sub, amd64.W64, amd64.RDX, int32(size))
+	small = c.Jcc(amd64.Below)
+	c.Mov(amd64.W64, amd64.RCX, amd64.RAX)
+	c.ArithFrom(amd64.Sub, amd64.RCX, thread, span)
+	c.Arith(amd64.Cmp, amd64.W64, amd64.RCX, amd64.RDX)
+	return small
+}

@@ -1,0 +1,26 @@
+//go:build !amd64
+
+package jit
+
+import (
+	"github.com/skepdev/skep/internal/host"
+	"github.com/skepdev/skep/vm/internal/interp"
+)
+
+// Code is the native code of one program.
+type Code struct{}
+
+var _ interp.Native = (*Code)(nil)
+
+// Compile gives nil: there is no compiler for this processor yet, and programs
+// are interpreted.
+func Compile(*interp.Program, *host.Budget) (*Code, error) { return nil, nil }
+
+// Enter is never called.
+func (*Code) Enter(*interp.Thread, int) { panic("BUG: no native code on this processor") }
+
+// Size is 0.
+func (*Code) Size() int { return 0 }
+
+// Close does nothing.
+func (*Code) Close() error { return nil }
