@@ -21,6 +21,9 @@ type Config struct {
 	// MaxInstructions bounds one run; 0 means the runtime's default, about a
 	// second or two.
 	MaxInstructions uint64
+	// Interpret runs programs without compiling them to native code, as is done
+	// anyway where there is no compiler for the processor.
+	Interpret bool
 	// Clock returns nanoseconds since boot for the programs' clocks; nil means
 	// the machine's. Safe for concurrent use.
 	Clock func() uint64

@@ -1,10 +1,10 @@
 package vm
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/skepdev/skep/abi"
-	"github.com/skepdev/skep/isa"
 )
 
 // xdpCounter parses Ethernet, IPv4 and UDP and counts the packet by protocol in
@@ -100,45 +100,6 @@ func TestPacketRunDoesNotAllocate(t *testing.T) {
 	}
 }
 
-func BenchmarkXDPCounter(b *testing.B) {
-	_, p, pk := counterProgram(b)
-	for b.Loop() {
-		if _, err := p.RunXDP(pk, nil); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkArithmetic(b *testing.B) {
-	m := newMachine(b, Config{CPUs: 1})
-	p := load(b, m, abi.ProgXDP, assemble(b, arithmetic))
-	pk, err := m.NewPacket(frame())
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer pk.Release()
-	for b.Loop() {
-		if _, err := p.RunXDP(pk, nil); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkNoop(b *testing.B) {
-	m := newMachine(b, Config{CPUs: 1})
-	p := load(b, m, abi.ProgXDP, []isa.Instruction{{Op: isa.MovK, Imm: 2}, {Op: isa.Exit}})
-	pk, err := m.NewPacket(frame())
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer pk.Release()
-	for b.Loop() {
-		if _, err := p.RunXDP(pk, nil); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
 // checksum adds up 1,400 bytes of the packet in words of two.
 const checksum = `
 	r6 = *(u32 *)(r1 +0)
@@ -158,17 +119,46 @@ out:
 	exit
 `
 
-func BenchmarkChecksum(b *testing.B) {
-	m := newMachine(b, Config{CPUs: 1})
-	p := load(b, m, abi.ProgXDP, assemble(b, checksum))
-	pk, err := m.NewPacket(make([]byte, 1500))
-	if err != nil {
-		b.Fatal(err)
+// bothBenches runs a program on a live packet as native code and interpreted, in
+// one run, so that the ratio means something.
+func bothBenches(b *testing.B, code string, data []byte) {
+	for name, interpret := range map[string]bool{"native": false, "interpreted": true} {
+		b.Run(name, func(b *testing.B) {
+			m := newMachine(b, Config{CPUs: 1, Interpret: interpret})
+			counts := newMap(b, m, MapSpec{Name: "counts", Type: abi.MapArray, KeySize: 4, ValueSize: 8, MaxEntries: 256})
+			p := load(b, m, abi.ProgXDP, assemble(b, code), counts)
+			pk, err := m.NewPacket(data)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer pk.Release()
+			for b.Loop() {
+				if _, err := p.RunXDP(pk, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
-	defer pk.Release()
-	for b.Loop() {
-		if _, err := p.RunXDP(pk, nil); err != nil {
-			b.Fatal(err)
-		}
+}
+
+func BenchmarkXDPCounter(b *testing.B) { bothBenches(b, xdpCounter, frame()) }
+func BenchmarkArithmetic(b *testing.B) { bothBenches(b, arithmetic, frame()) }
+func BenchmarkNoop(b *testing.B)       { bothBenches(b, "r0 = 2\nexit", frame()) }
+func BenchmarkChecksum(b *testing.B)   { bothBenches(b, checksum, make([]byte, 1500)) }
+
+// BenchmarkLoad is what it costs to load a program of a thousand instructions.
+func BenchmarkLoad(b *testing.B) {
+	code := assemble(b, "r0 = 0\n"+strings.Repeat("r0 += 1\nr0 *= 3\n", 500)+"exit")
+	for name, interpret := range map[string]bool{"native": false, "interpreted": true} {
+		b.Run(name, func(b *testing.B) {
+			m := newMachine(b, Config{CPUs: 1, Interpret: interpret})
+			for b.Loop() {
+				p, err := m.Load(&ProgramSpec{Name: "load", Type: abi.ProgXDP, Instructions: code})
+				if err != nil {
+					b.Fatal(err)
+				}
+				p.Close()
+			}
+		})
 	}
 }

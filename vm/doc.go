@@ -29,8 +29,8 @@
 // # For maintainers
 //
 // vm/internal/interp decodes instructions into operations once and executes
-// them; vm/internal/packet knows packets and the contexts over them;
+// them; vm/internal/jit compiles operations to native code where it can;
+// vm/internal/packet knows packets and the contexts over them;
 // vm/internal/helpers has one file per helper family; vm/internal/maps one per
-// map type. An executor takes a decoded program and a thread, so a compiler can
-// stand beside the interpreter and a verifier before both.
+// map type. A verifier will stand before both.
 package vm

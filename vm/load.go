@@ -132,13 +132,39 @@ func (p *Program) compile(spec *ProgramSpec) error {
 	ip.PacketWritable = helpers.PacketWritable(spec.Type)
 	ip.Owner = p
 	p.i = ip
-	if !p.m.cfg.Interpret {
-		// Without memory for it, or the right to have it, the interpreter serves.
-		if p.code, err = jit.Compile(ip, p.m.memory); err == nil && p.code != nil {
-			ip.Native = p.code
-		}
-	}
+	p.addCode()
 	return nil
+}
+
+// addCode compiles the program to native code. Without memory for it, or the
+// right to make memory executable, the interpreter serves.
+func (p *Program) addCode() {
+	if p.m.cfg.Interpret {
+		return
+	}
+	code, err := jit.Compile(p.i, p.m.memory)
+	if err != nil || code == nil {
+		return
+	}
+	p.m.mu.Lock()
+	defer p.m.mu.Unlock()
+	if p.m.closed {
+		_ = code.Close()
+		return
+	}
+	p.code, p.i.Native = code, code
+	p.m.native[p] = struct{}{}
+}
+
+// freeCode gives native code back when no run can be in it, once.
+func (p *Program) freeCode() {
+	p.m.mu.Lock()
+	_, has := p.m.native[p]
+	delete(p.m.native, p)
+	p.m.mu.Unlock()
+	if has {
+		p.m.afterRuns(func() { _ = p.code.Close() })
+	}
 }
 
 // Native says whether the program runs as native code rather than interpreted.
@@ -209,9 +235,7 @@ func (p *Program) Release() {
 		for _, mp := range p.spec.Maps {
 			mp.release()
 		}
-		if p.code != nil {
-			p.m.afterRuns(func() { _ = p.code.Close() })
-		}
+		p.freeCode()
 	}
 }
 

@@ -3,13 +3,15 @@ package vm
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/skepdev/skep/internal/host"
 	"github.com/skepdev/skep/vm/internal/interp"
-	"github.com/skepdev/skep/vm/internal/maps"
+	vmmaps "github.com/skepdev/skep/vm/internal/maps"
 )
 
 // Machine owns the memory, virtual CPUs, maps and programs of one runtime. It is
@@ -19,7 +21,7 @@ type Machine struct {
 	clock   *host.Clock
 	memory  *host.Budget
 	env     *interp.Env
-	mapEnv  maps.Env
+	mapEnv  vmmaps.Env
 	cpus    []*cpu
 	packets packetPool
 
@@ -34,6 +36,8 @@ type Machine struct {
 	// without a lock.
 	byHandle atomic.Pointer[map[uint64]*interp.Map]
 	live     map[*Map]struct{}
+	// native are the open programs that have native code.
+	native map[*Program]struct{}
 }
 
 // maxCPUs bounds Config.CPUs: each has a stack and a value in every per-CPU
@@ -51,7 +55,7 @@ func New(cfg Config) (*Machine, error) {
 	if cfg.MaxInstructions == 0 {
 		cfg.MaxInstructions = 1 << 29
 	}
-	m := &Machine{cfg: cfg, clock: host.NewClock(), memory: host.NewBudget(cfg.MaxMemory), live: map[*Map]struct{}{}}
+	m := &Machine{cfg: cfg, clock: host.NewClock(), memory: host.NewBudget(cfg.MaxMemory), live: map[*Map]struct{}{}, native: map[*Program]struct{}{}}
 	m.packets.memory = m.memory
 	m.turns.freed = sync.NewCond(&m.turns.mu)
 	now := cfg.Clock
@@ -69,7 +73,7 @@ func New(cfg Config) (*Machine, error) {
 		Printk:    m.printk,
 	}
 	m.byHandle.Store(&map[uint64]*interp.Map{})
-	m.mapEnv = maps.Env{CPUs: cfg.CPUs, Now: now, Memory: m.memory}
+	m.mapEnv = vmmaps.Env{CPUs: cfg.CPUs, Now: now, Memory: m.memory}
 	for i := range cfg.CPUs {
 		mem, err := m.memory.Map(interp.ThreadMemory)
 		if err != nil {
@@ -88,7 +92,7 @@ func (m *Machine) CPUs() int { return m.cfg.CPUs }
 func (m *Machine) MemoryUsed() int64 { return m.memory.Used() }
 
 // Close gives back the machine's memory after waiting for runs under way. Maps
-// that are still open are closed. Packets must have been released. It is safe
+// that are still open are closed, programs run no more. Packets must have been released. It is safe
 // on nil and twice.
 func (m *Machine) Close() error {
 	if m == nil {
@@ -104,8 +108,12 @@ func (m *Machine) Close() error {
 	for mp := range m.live {
 		open = append(open, mp)
 	}
+	programs := slices.Collect(maps.Keys(m.native))
 	m.mu.Unlock()
 	m.stopRuns()
+	for _, p := range programs {
+		p.freeCode()
+	}
 	for _, mp := range open {
 		mp.free()
 	}

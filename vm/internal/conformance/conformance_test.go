@@ -13,9 +13,9 @@ import (
 	"github.com/skepdev/skep/vm"
 )
 
-func newMachine(t testing.TB) *vm.Machine {
+func newMachine(t testing.TB, interpret bool) *vm.Machine {
 	t.Helper()
-	m, err := vm.New(vm.Config{CPUs: 1, MaxInstructions: 1 << 20})
+	m, err := vm.New(vm.Config{CPUs: 1, MaxInstructions: 1 << 20, Interpret: interpret})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,10 +41,15 @@ func read(t testing.TB, path string) []byte {
 	return data
 }
 
-// TestSuite runs every case. Calls by register, a conformance group of their
-// own that Linux does not have either, must be refused.
+// TestSuite runs every case, as native code where there is a compiler and on
+// the interpreter. Calls by register, a conformance group of their own that
+// Linux does not have either, must be refused.
 func TestSuite(t *testing.T) {
-	m := newMachine(t)
+	t.Run("native", func(t *testing.T) { suite(t, newMachine(t, false)) })
+	t.Run("interpreted", func(t *testing.T) { suite(t, newMachine(t, true)) })
+}
+
+func suite(t *testing.T, m *vm.Machine) {
 	passed := 0
 	for _, path := range files(t, "tests", 313) {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".data"), func(t *testing.T) {
@@ -81,7 +86,7 @@ func TestSuite(t *testing.T) {
 // TestNegative wants each negative case to be refused by its reader, by the
 // loader or by its result.
 func TestNegative(t *testing.T) {
-	m := newMachine(t)
+	m := newMachine(t, true)
 	for _, path := range files(t, "negative", 60) {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".data"), func(t *testing.T) {
 			c, err := Parse(read(t, path))
@@ -128,7 +133,7 @@ func FuzzParse(f *testing.F) {
 	for _, name := range []string{"tests/call_local", "tests/lock_cmpxchg", "tests/lddw", "tests/subnet", "negative/unused-neg-imm"} {
 		f.Add(read(f, filepath.Join("testdata", filepath.FromSlash(name)+".data")))
 	}
-	m := newMachine(f)
+	m := newMachine(f, false)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := Parse(data)
 		if err != nil {

@@ -34,6 +34,8 @@ type Thread struct {
 
 	pkt, val, wpkt, wval span // packet and latest value: readable, writable
 
+	data, end uint64 // of the packet, as pointers
+
 	budget   int64
 	fuel     int64 // what native code may take of the budget before it asks
 	stop     *Stop
@@ -176,6 +178,7 @@ func (t *Thread) syncPacket() {
 	t.pkt, t.wpkt = span{}, span{}
 	if b := t.Packet; b != nil {
 		at, n := b.Window()
+		t.data, t.end = b.DataPtr(), b.EndPtr()
 		t.pkt = span{at, n}
 		if t.prog.PacketWritable {
 			t.wpkt = t.pkt

@@ -1,6 +1,7 @@
 package jit
 
 import (
+	"github.com/skepdev/skep/abi"
 	"github.com/skepdev/skep/isa"
 	"github.com/skepdev/skep/vm/internal/interp"
 	"github.com/skepdev/skep/vm/internal/jit/amd64"
@@ -20,6 +21,7 @@ const thread = amd64.R15
 type compiler struct {
 	amd64.Code
 	ops    []interp.Op
+	xdp    bool
 	layout interp.Layout
 	// entries are where the slots begin.
 	entries []uint32
@@ -39,10 +41,11 @@ type refuel struct {
 	cost int32
 }
 
-// compile gives the code, whose first byte takes over the registers and jumps
+// compile gives the code of p, whose first byte takes over the registers and jumps
 // to RAX, and where in it each slot begins.
-func compile(ops []interp.Op) (code []byte, entries []uint32) {
-	c := &compiler{ops: ops, layout: interp.ThreadLayout(), entries: make([]uint32, len(ops))}
+func compile(p *interp.Program) (code []byte, entries []uint32) {
+	ops := p.Ops()
+	c := &compiler{ops: ops, xdp: p.Type == abi.ProgXDP, layout: interp.ThreadLayout(), entries: make([]uint32, len(ops))}
 	c.enterAndLeave()
 	for i := range ops {
 		c.entries[i] = uint32(c.Pos())

@@ -12,8 +12,12 @@ func (c *compiler) memory(i int, op *interp.Op) {
 	switch {
 	case code < interp.OpLoadS8:
 		n := size(interp.OpLoad8)
+		done := c.packetEnds(op)
 		if c.place(i, op.Src, op.Off, n, c.layout.Packet, c.layout.Value) {
 			c.Load(n, regs[op.Dst], amd64.RAX, 0)
+		}
+		if done >= 0 {
+			c.Patch(done, c.Pos())
 		}
 	case code < interp.OpLoadStack8:
 		n := size(interp.OpLoadS8)
@@ -40,6 +44,25 @@ func (c *compiler) memory(i int, op *interp.Op) {
 		c.Load(8, amd64.RAX, thread, c.register(isa.R10))
 		c.StoreImm(size(interp.OpStoreStackK8), amd64.RAX, op.Off, int32(op.Imm))
 	}
+}
+
+// packetEnds answers loads of data and data_end in struct xdp_md, which nearly
+// every XDP program begins with. It returns the jump over what does other
+// loads, or -1 if the load cannot be one of the two.
+func (c *compiler) packetEnds(op *interp.Op) int {
+	if !c.xdp || op.Code != interp.OpLoad32 || op.Src >= isa.R10 || op.Off != 0 && op.Off != 4 {
+		return -1
+	}
+	c.ArithFrom(amd64.Cmp, regs[op.Src], thread, c.layout.Context)
+	other := c.Jcc(amd64.NotEqual)
+	from := c.layout.Data
+	if op.Off == 4 {
+		from = c.layout.DataEnd
+	}
+	c.Load(8, regs[op.Dst], thread, from)
+	done := c.Jmp()
+	c.Patch(other, c.Pos())
+	return done
 }
 
 // place brings the address of an access to RAX if it lies in one of the two

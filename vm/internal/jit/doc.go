@@ -20,6 +20,6 @@
 //
 // Code is written to fresh memory that becomes executable only when it is no
 // longer writable. compile_*.go translate, amd64 encodes; both are plain Go and
-// are tested everywhere. Only enter_*.s and native_*.go know the processor this
-// runs on; elsewhere programs are interpreted.
+// are tested everywhere. Only enter_*.s and native_*.go know what this runs on:
+// amd64 on Linux. Elsewhere programs are interpreted.
 package jit

@@ -1,4 +1,4 @@
-//go:build !amd64
+//go:build !(linux && amd64)
 
 package jit
 
@@ -12,8 +12,8 @@ type Code struct{}
 
 var _ interp.Native = (*Code)(nil)
 
-// Compile gives nil: there is no compiler for this processor yet, and programs
-// are interpreted.
+// Compile gives nil: there is no compiler for this processor, or nobody has tried
+// it on this system, and programs are interpreted.
 func Compile(*interp.Program, *host.Budget) (*Code, error) { return nil, nil }
 
 // Enter is never called.

@@ -1,3 +1,5 @@
+//go:build linux && amd64
+
 package jit
 
 import (
@@ -17,9 +19,9 @@ type Code struct {
 var _ interp.Native = (*Code)(nil)
 
 // Compile compiles a program, whose code counts against memory. Nil without an
-// error means that there is no compiler for this processor.
+// error means that this build has no compiler.
 func Compile(p *interp.Program, memory *host.Budget) (*Code, error) {
-	code, entries := compile(p.Ops())
+	code, entries := compile(p)
 	mem, err := memory.MapCode(code)
 	if err != nil {
 		return nil, err
