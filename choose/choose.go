@@ -75,7 +75,22 @@ func (r Reason) String() string {
 // A wanted engine that does not work here is an error that says what is
 // missing; Auto fails only if neither works.
 func Open(ctx context.Context, want Want) (engine.Engine, Reason, error) {
-	return open(ctx, want, openers{kernel: openKernel, embedded: openEmbedded, works: loadsPrograms})
+	return OpenWith(ctx, want, Options{})
+}
+
+// Options say how the opened engine is to be. The zero value is good.
+type Options struct {
+	// Interpret keeps the embedded engine from compiling programs to native
+	// code; it means nothing to the kernel's.
+	Interpret bool
+}
+
+// OpenWith is Open with options.
+func OpenWith(ctx context.Context, want Want, opts Options) (engine.Engine, Reason, error) {
+	return open(ctx, want, openers{
+		kernel: openKernel, works: loadsPrograms,
+		embedded: func() (engine.Engine, error) { return openEmbedded(opts) },
+	})
 }
 
 // openers are how engines are opened and tried; tests put others in.

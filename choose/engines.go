@@ -20,8 +20,8 @@ func openKernel() (engine.Engine, error) {
 	return eng, nil
 }
 
-func openEmbedded() (engine.Engine, error) {
-	eng, err := embedded.New(embedded.Config{})
+func openEmbedded(opts Options) (engine.Engine, error) {
+	eng, err := embedded.New(embedded.Config{Interpret: opts.Interpret})
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func OpenUntried(want Want) (engine.Engine, error) {
 	case Kernel:
 		return openKernel()
 	case Embedded:
-		return openEmbedded()
+		return openEmbedded(Options{})
 	}
 	return nil, fmt.Errorf("open %s engine: name one", want)
 }

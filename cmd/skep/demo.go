@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/skepdev/skep/choose"
 	"github.com/skepdev/skep/demo"
 	"github.com/skepdev/skep/lab"
 )
@@ -66,7 +67,7 @@ func newDemoCommand(s *streams) *cobra.Command {
 }
 
 func runDemo(ctx context.Context, s *streams, f format, engineName string, opts demo.Options) (err error) {
-	eng, reason, err := openEngine(ctx, engineName)
+	eng, reason, err := openEngine(ctx, engineName, choose.Options{})
 	if err != nil {
 		return err
 	}
@@ -76,7 +77,7 @@ func runDemo(ctx context.Context, s *streams, f format, engineName string, opts 
 	if err != nil && engineName == "auto" && eng.Name() == "kernel" {
 		// Programs load, but networks cannot be built: the other world can.
 		kernelErr := err
-		other, _, openErr := openEngine(ctx, "embedded")
+		other, _, openErr := openEngine(ctx, "embedded", choose.Options{})
 		if openErr != nil {
 			return errors.Join(err, openErr)
 		}

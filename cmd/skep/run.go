@@ -40,12 +40,12 @@ const runExample = `  skep run prog.o --pcap in.pcap
 
 // runFlags are the command line of skep run.
 type runFlags struct {
-	pcap, out, program, engine, btf string
-	set, fill, kconfig, sizes       []string
-	dumpMaps, ignoreMaps            []string
-	compare, each, context, log     bool
-	repeat, every                   int
-	format                          format
+	pcap, out, program, engine, jit, btf string
+	set, fill, kconfig, sizes            []string
+	dumpMaps, ignoreMaps                 []string
+	compare, each, context, log          bool
+	repeat, every                        int
+	format                               format
 }
 
 func newRunCommand(s *streams) *cobra.Command {
@@ -79,6 +79,7 @@ func newRunCommand(s *streams) *cobra.Command {
 	fl.StringVar(&f.btf, "btf", "", "types to relocate against instead of the running kernel's: a BTF or ELF `FILE`")
 	fl.BoolVar(&f.log, "verifier-log", false, "print the verifier's log")
 	addChoice(cmd, &f.engine, "engine", "", "auto", "engine to run on", "auto", "kernel", "embedded")
+	addChoice(cmd, &f.jit, "jit", "", "on", "whether the embedded engine compiles programs to native code", "on", "off")
 	addFormat(cmd, &f.format)
 	return cmd
 }
@@ -94,6 +95,8 @@ func (f *runFlags) check() error {
 		return usage(fmt.Errorf("--every %d: must not be negative", f.every))
 	case f.compare && f.engine != "auto":
 		return usage(errors.New("--compare runs both engines and takes no --engine"))
+	case f.jit == "off" && f.engine != "embedded" && !f.compare:
+		return usage(errors.New("--jit off is for the embedded engine: give --engine embedded too"))
 	case !f.compare && (len(f.ignoreMaps) > 0 || f.every > 0):
 		return usage(errors.New("--ignore-map and --every belong to --compare"))
 	case f.compare && f.pcap == "-":
@@ -133,7 +136,7 @@ func (f *runFlags) run(ctx context.Context, s *streams, object string) error {
 	if f.compare {
 		return f.runCompare(ctx, s, object, p)
 	}
-	eng, reason, err := openEngine(ctx, f.engine)
+	eng, reason, err := openEngine(ctx, f.engine, f.options())
 	if err != nil {
 		return err
 	}
@@ -161,13 +164,15 @@ func (f *runFlags) run(ctx context.Context, s *streams, object string) error {
 	return nil
 }
 
+func (f *runFlags) options() choose.Options { return choose.Options{Interpret: f.jit == "off"} }
+
 // openEngine opens an engine by the flag's word.
-func openEngine(ctx context.Context, word string) (engine.Engine, choose.Reason, error) {
+func openEngine(ctx context.Context, word string, opts choose.Options) (engine.Engine, choose.Reason, error) {
 	want, err := choose.Parse(word)
 	if err != nil {
 		return nil, choose.Reason{}, usage(err)
 	}
-	eng, reason, err := choose.Open(ctx, want)
+	eng, reason, err := choose.OpenWith(ctx, want, opts)
 	if err != nil && want == choose.Kernel {
 		err = withHint(err, "--engine embedded needs no privilege; skep doctor says what is missing")
 	}

@@ -28,7 +28,7 @@ type compareResult struct {
 func (f *runFlags) runCompare(ctx context.Context, s *streams, object string, p *prepared) (err error) {
 	sides := make([]replay.Side, 2)
 	for i, want := range []choose.Want{choose.Kernel, choose.Embedded} {
-		eng, _, err := choose.Open(ctx, want)
+		eng, _, err := choose.OpenWith(ctx, want, f.options())
 		if err != nil {
 			return withHint(fmt.Errorf("--compare needs both engines: %w", err), "skep doctor says what the kernel engine needs here")
 		}
