@@ -83,26 +83,29 @@ func TestNativeShifts(t *testing.T) {
 
 func runBoth(t *testing.T, native, interpreted *Machine, code []isa.Instruction) (a, b string) {
 	t.Helper()
-	run := func(m *Machine) string {
-		p, err := m.Load(&ProgramSpec{Name: "both", Type: abi.ProgXDP, License: "GPL", Instructions: code})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer p.Close()
-		res, err := p.TestRun(&TestInput{Data: frame()})
-		var f *Fault
-		var over *BudgetError
-		switch {
-		case errors.As(err, &f):
-			return fmt.Sprintf("fault at %d: %d bytes, write %v", f.Instruction, f.Size, f.Write)
-		case errors.As(err, &over):
-			return fmt.Sprintf("budget used up at %d", over.Instruction)
-		case err != nil:
-			t.Fatal(err)
-		}
-		return fmt.Sprint(res.Return)
+	return outcome(t, native, code), outcome(t, interpreted, code)
+}
+
+// outcome is what became of a run, without what differs between machines.
+func outcome(t *testing.T, m *Machine, code []isa.Instruction, maps ...*Map) string {
+	t.Helper()
+	p, err := m.Load(&ProgramSpec{Name: "both", Type: abi.ProgXDP, License: "GPL", Instructions: code, Maps: maps})
+	if err != nil {
+		t.Fatal(err)
 	}
-	return run(native), run(interpreted)
+	defer p.Close()
+	res, err := p.TestRun(&TestInput{Data: frame()})
+	var f *Fault
+	var over *BudgetError
+	switch {
+	case errors.As(err, &f):
+		return fmt.Sprintf("fault at %d: %d bytes, write %v", f.Instruction, f.Size, f.Write)
+	case errors.As(err, &over):
+		return fmt.Sprintf("budget used up at %d", over.Instruction)
+	case err != nil:
+		t.Fatal(err)
+	}
+	return fmt.Sprint(res.Return)
 }
 
 // TestNativeBounds accesses every place around the ends of the packet, the
@@ -143,6 +146,45 @@ func TestNativeBounds(t *testing.T) {
 		}
 	}
 	if faults < 500 {
+		t.Errorf("only %d accesses were refused", faults)
+	}
+}
+
+// TestNativeGlobals accesses global data of each kind around its ends.
+func TestNativeGlobals(t *testing.T) {
+	native, interpreted := bothWays(t, Config{CPUs: 1})
+	faults := 0
+	for _, flags := range []uint32{0, abi.FlagRdonlyProg, abi.FlagWronlyProg} {
+		for _, size := range []uint32{1, 3, 8, 20} {
+			var maps [2][]*Map
+			for i, m := range []*Machine{native, interpreted} {
+				for _, n := range []uint32{size, 64, 64, 64, 64} { // one more than native code compares with
+					maps[i] = append(maps[i], newMap(t, m, MapSpec{Name: "data", Type: abi.MapArray, KeySize: 4, ValueSize: n, MaxEntries: 1, Flags: flags}))
+				}
+			}
+			for index := range int32(5) {
+				for off := int16(-9); off <= 21; off++ {
+					for _, in := range []isa.Instruction{
+						{Op: isa.ClassLDX | isa.ModeMEM | isa.SizeW, Dst: 0, Src: 6, Off: off},
+						{Op: isa.ClassLDX | isa.ModeMEMSX | isa.SizeB, Dst: 0, Src: 6, Off: off},
+						{Op: isa.ClassSTX | isa.ModeMEM | isa.SizeDW, Dst: 6, Src: 6, Off: off},
+						{Op: isa.ClassST | isa.ModeMEM | isa.SizeH, Dst: 6, Imm: 3, Off: off},
+					} {
+						code := []isa.Instruction{{Op: isa.LdImm64, Dst: 6, Src: isa.PseudoMapIdxValue, Imm: index}, {}, {Op: isa.MovK}, in, {Op: isa.MovK, Imm: 1}, {Op: isa.Exit}}
+						a := outcome(t, native, code, maps[0]...)
+						b := outcome(t, interpreted, code, maps[1]...)
+						if a != b {
+							t.Fatalf("map %d of %d bytes, flags %#x, %+v: native code says %s, the interpreter %s", index, size, flags, in, a, b)
+						}
+						if a != "1" {
+							faults++
+						}
+					}
+				}
+			}
+		}
+	}
+	if faults < 1000 {
 		t.Errorf("only %d accesses were refused", faults)
 	}
 }

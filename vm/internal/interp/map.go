@@ -71,6 +71,17 @@ func (m *Map) Writable() bool { return m.writable }
 // Readable says that programs may read values.
 func (m *Map) Readable() bool { return m.readable }
 
+// Flat is the place of a map's only value, for native code: size bytes that
+// programs may read, or write. ok is false for maps that have more values, or
+// may not be accessed so.
+func (m *Map) Flat(write bool) (addr, size uint64, ok bool) {
+	allowed := m.readable
+	if write {
+		allowed = m.writable
+	}
+	return m.flat.at, m.flat.n, allowed && m.flat.n != 0
+}
+
 // FirstValue is the address of the value at index 0 of a plain array, for
 // direct references (global data).
 func (m *Map) FirstValue() (addr uint64, why string) {

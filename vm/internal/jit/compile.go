@@ -1,6 +1,8 @@
 package jit
 
 import (
+	"math"
+
 	"github.com/skepdev/skep/abi"
 	"github.com/skepdev/skep/isa"
 	"github.com/skepdev/skep/vm/internal/interp"
@@ -23,6 +25,8 @@ type compiler struct {
 	ops    []interp.Op
 	xdp    bool
 	layout interp.Layout
+	// readable and writable are a program's global data: maps of one value.
+	readable, writable []value
 	// entries are where the slots begin.
 	entries []uint32
 	// epilogue gives the registers back and returns.
@@ -31,6 +35,12 @@ type compiler struct {
 	jumps, exits []fixup
 	// refuels are stubs behind jumps back that ran out of fuel.
 	refuels []refuel
+}
+
+// value is memory at a fixed address.
+type value struct {
+	at   uint64
+	size int32
 }
 
 // fixup is a jump, by the place of its distance, that concerns a slot.
@@ -46,6 +56,7 @@ type refuel struct {
 func compile(p *interp.Program) (code []byte, entries []uint32) {
 	ops := p.Ops()
 	c := &compiler{ops: ops, xdp: p.Type == abi.ProgXDP, layout: interp.ThreadLayout(), entries: make([]uint32, len(ops))}
+	c.readable, c.writable = values(p.Maps, false), values(p.Maps, true)
 	c.enterAndLeave()
 	for i := range ops {
 		c.entries[i] = uint32(c.Pos())
@@ -59,6 +70,18 @@ func compile(p *interp.Program) (code []byte, entries []uint32) {
 		c.Patch(j.place, int(c.entries[j.slot]))
 	}
 	return c.Bytes, c.entries
+}
+
+// maxValues bounds how many maps each access is compared with.
+const maxValues = 4
+
+func values(maps []*interp.Map, write bool) (out []value) {
+	for _, m := range maps {
+		if at, n, ok := m.Flat(write); ok && n <= math.MaxInt32 && len(out) < maxValues {
+			out = append(out, value{at, int32(n)})
+		}
+	}
+	return out
 }
 
 func (c *compiler) enterAndLeave() {
@@ -83,12 +106,8 @@ func (c *compiler) stubs() {
 		c.ArithMemImm(amd64.Add, thread, c.layout.Fuel, r.cost)
 		c.leave(r.slot)
 	}
-	// One stub a slot: those of a slot follow each other.
-	for i, e := range c.exits {
+	for _, e := range c.exits {
 		c.Patch(e.place, c.Pos())
-		if i+1 < len(c.exits) && c.exits[i+1].slot == e.slot {
-			continue
-		}
 		c.leave(e.slot)
 	}
 }
@@ -98,9 +117,6 @@ func (c *compiler) leave(i int) {
 	c.StoreImm(8, thread, c.layout.PC, int32(i))
 	c.Patch(c.Jmp(), c.epilogue)
 }
-
-// exitIf leaves in front of slot i under a condition.
-func (c *compiler) exitIf(x amd64.Cond, i int) { c.exits = append(c.exits, fixup{c.Jcc(x), i}) }
 
 func (c *compiler) op(i int) {
 	op := &c.ops[i]

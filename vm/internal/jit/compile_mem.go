@@ -13,7 +13,7 @@ func (c *compiler) memory(i int, op *interp.Op) {
 	case code < interp.OpLoadS8:
 		n := size(interp.OpLoad8)
 		done := c.packetEnds(op)
-		if c.place(i, op.Src, op.Off, n, c.layout.Packet, c.layout.Value) {
+		if c.place(i, op.Src, op.Off, n, false) {
 			c.Load(n, regs[op.Dst], amd64.RAX, 0)
 		}
 		if done >= 0 {
@@ -21,7 +21,7 @@ func (c *compiler) memory(i int, op *interp.Op) {
 		}
 	case code < interp.OpLoadStack8:
 		n := size(interp.OpLoadS8)
-		if c.place(i, op.Src, op.Off, n, c.layout.Packet, c.layout.Value) {
+		if c.place(i, op.Src, op.Off, n, false) {
 			c.LoadSext(n, regs[op.Dst], amd64.RAX, 0)
 		}
 	case code < interp.OpStore8:
@@ -29,12 +29,12 @@ func (c *compiler) memory(i int, op *interp.Op) {
 		c.Load(size(interp.OpLoadStack8), regs[op.Dst], amd64.RAX, op.Off)
 	case code < interp.OpStoreK8:
 		n := size(interp.OpStore8)
-		if c.place(i, op.Dst, op.Off, n, c.layout.WritablePacket, c.layout.WritableValue) {
+		if c.place(i, op.Dst, op.Off, n, true) {
 			c.Store(n, amd64.RAX, 0, c.source(op.Src, amd64.RCX))
 		}
 	case code < interp.OpStoreStack8:
 		n := size(interp.OpStoreK8)
-		if c.place(i, op.Dst, op.Off, n, c.layout.WritablePacket, c.layout.WritableValue) {
+		if c.place(i, op.Dst, op.Off, n, true) {
 			c.StoreImm(n, amd64.RAX, 0, int32(op.Imm))
 		}
 	case code < interp.OpStoreStackK8:
@@ -65,21 +65,38 @@ func (c *compiler) packetEnds(op *interp.Op) int {
 	return done
 }
 
-// place brings the address of an access to RAX if it lies in one of the two
-// spans, and else leaves in front of slot i. It is false where it always
-// leaves: accesses by way of r10 that the decoder could not place in the frame.
-func (c *compiler) place(i int, base uint8, off int32, size int, first, second int32) bool {
+// place brings the address of an access to RAX if it lies in the packet, the
+// latest map value or global data, and else leaves in front of slot i. It is
+// false where it always leaves: accesses by way of r10 that the decoder could
+// not place in the frame.
+func (c *compiler) place(i int, base uint8, off int32, size int, write bool) bool {
 	if base >= isa.R10 {
 		c.leave(i)
 		return false
 	}
 	c.Lea(amd64.RAX, regs[base], off)
-	small := c.within(first, size)
-	found := c.Jcc(amd64.BelowEqual)
-	c.Patch(small, c.Pos())
-	c.exits = append(c.exits, fixup{c.within(second, size), i})
-	c.exitIf(amd64.Above, i)
-	c.Patch(found, c.Pos())
+	spans, globals := [2]int32{c.layout.Packet, c.layout.Value}, c.readable
+	if write {
+		spans, globals = [2]int32{c.layout.WritablePacket, c.layout.WritableValue}, c.writable
+	}
+	var found []int
+	for _, span := range spans {
+		small := c.within(span, size)
+		found = append(found, c.Jcc(amd64.BelowEqual))
+		c.Patch(small, c.Pos())
+	}
+	for _, g := range globals {
+		if int(g.size) >= size {
+			c.MovImm(amd64.RCX, -g.at)
+			c.Arith(amd64.Add, amd64.W64, amd64.RCX, amd64.RAX)
+			c.ArithImm(amd64.Cmp, amd64.W64, amd64.RCX, g.size-int32(size))
+			found = append(found, c.Jcc(amd64.BelowEqual))
+		}
+	}
+	c.exits = append(c.exits, fixup{c.Jmp(), i})
+	for _, place := range found {
+		c.Patch(place, c.Pos())
+	}
 	return true
 }
 
