@@ -51,9 +51,9 @@ type refuel struct {
 	cost int32
 }
 
-// compile gives the code of p, whose first byte takes over the registers and jumps
-// to RAX, and where in it each slot begins.
-func compile(p *interp.Program) (code []byte, entries []uint32) {
+// compile translates p. The first byte of the code takes over the registers and
+// jumps to RAX, which is to be where a slot begins.
+func compile(p *interp.Program) *compiler {
 	ops := p.Ops()
 	c := &compiler{ops: ops, xdp: p.Type == abi.ProgXDP, layout: interp.ThreadLayout(), entries: make([]uint32, len(ops))}
 	c.readable, c.writable = values(p.Maps, false), values(p.Maps, true)
@@ -69,7 +69,7 @@ func compile(p *interp.Program) (code []byte, entries []uint32) {
 	for _, j := range c.jumps {
 		c.Patch(j.place, int(c.entries[j.slot]))
 	}
-	return c.Bytes, c.entries
+	return c
 }
 
 // maxValues bounds how many maps each access is compared with.

@@ -84,9 +84,6 @@ func (c *compiler) shift(op *interp.Op, sh amd64.Shift, w amd64.Width, d amd64.R
 	if isX {
 		c.Mov(amd64.W64, amd64.RCX, c.source(op.Src, amd64.RCX))
 	}
-	if w == amd64.W32 {
-		c.Mov(w, d, d) // a shift by nothing must clear the upper half too
-	}
 	switch {
 	case isX:
 		c.ShiftCL(sh, w, d)

@@ -21,12 +21,12 @@ var _ interp.Native = (*Code)(nil)
 // Compile compiles a program, whose code counts against memory. Nil without an
 // error means that this build has no compiler.
 func Compile(p *interp.Program, memory *host.Budget) (*Code, error) {
-	code, entries := compile(p)
-	mem, err := memory.MapCode(code)
+	c := compile(p)
+	mem, err := memory.MapCode(c.Bytes)
 	if err != nil {
 		return nil, err
 	}
-	return &Code{mem: mem, entries: entries, memory: memory}, nil
+	return &Code{mem: mem, entries: c.entries, memory: memory}, nil
 }
 
 // Enter runs t from slot pc on until something is to be done in Go; it leaves
