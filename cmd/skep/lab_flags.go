@@ -132,13 +132,13 @@ func (t *labFlags) plan() (*labFile, error) {
 
 // parseAttach reads OBJECT[:PROGRAM]@ENDPOINT[:HOOK].
 func parseAttach(s string) (fileProgram, error) {
-	what, where, ok := cutLast(s, "@")
-	if !ok || what == "" || where == "" {
-		return fileProgram{}, fmt.Errorf("--attach %q: want OBJECT[:PROGRAM]@ENDPOINT[:HOOK]", s)
-	}
+	what, where, _ := cutLast(s, "@")
 	p := fileProgram{}
 	p.Object, p.Program, _ = strings.Cut(what, ":")
 	p.At, p.Hook, _ = strings.Cut(where, ":")
+	if p.Object == "" || p.At == "" {
+		return fileProgram{}, fmt.Errorf("--attach %q: want OBJECT[:PROGRAM]@ENDPOINT[:HOOK]", s)
+	}
 	return p, nil
 }
 

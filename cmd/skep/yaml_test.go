@@ -54,7 +54,7 @@ func FuzzAttach(f *testing.F) {
 	f.Add("prog.o:filter@e1:xdp")
 	f.Add("2s:drop,4s:pass,6s:end")
 	f.Fuzz(func(t *testing.T, s string) {
-		if p, err := parseAttach(s); err == nil && (p.Object == "" && p.At == "") {
+		if p, err := parseAttach(s); err == nil && (p.Object == "" || p.At == "") {
 			t.Errorf("%q is attached nowhere", s)
 		}
 		if sc, err := parseScript(s); err == nil && sc.Length <= 0 {
