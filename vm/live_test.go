@@ -446,3 +446,24 @@ func TestPlainContexts(t *testing.T) {
 		t.Errorf("syscall program: %v, %v", arg, err)
 	}
 }
+
+// A run's redirect is not the next run's.
+func TestRedirectIsForgotten(t *testing.T) {
+	m := newMachine(t, Config{CPUs: 1})
+	redirects := load(t, m, abi.ProgXDP, assemble(t, "r1 = 7\nr2 = 0\ncall helper#23\nexit"))
+	passes := load(t, m, abi.ProgXDP, assemble(t, "r0 = 2\nexit"))
+	pk, err := m.NewPacket(frame())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pk.Release()
+	for range 2 {
+		v, err := redirects.RunXDP(pk, nil)
+		if err != nil || v.Redirect.Kind != RedirectDevice || v.Redirect.IfIndex != 7 {
+			t.Fatalf("%+v, %v", v, err)
+		}
+		if v, err = passes.RunXDP(pk, nil); err != nil || v.Redirect != (Redirect{}) {
+			t.Fatalf("%+v, %v", v, err)
+		}
+	}
+}

@@ -94,14 +94,17 @@ func (p *Program) beginOn(cpus []*cpu) (*cpu, error) {
 
 // verdict runs p on what the thread was given.
 func (c *cpu) verdict(p *Program) (Verdict, error) {
-	c.t.Out = interp.Outcome{}
-	ret, err := c.t.Run(p.i)
 	out := &c.t.Out
-	v := Verdict{Return: uint32(ret), Redirect: redirectOf(&out.Redirect)}
+	out.Reset()
+	ret, err := c.t.Run(p.i)
 	c.t.ClearPacket()
 	if err != nil {
 		p.m.drop(out)
 		return Verdict{}, p.m.stopped(err)
+	}
+	v := Verdict{Return: uint32(ret)}
+	if out.Redirect.Kind != interp.RedirectNone {
+		v.Redirect = redirectOf(&out.Redirect)
 	}
 	if out.Clones != nil {
 		v.Clones = p.m.clones(out.Clones)

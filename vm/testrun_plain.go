@@ -5,7 +5,6 @@ import (
 	"syscall"
 
 	"github.com/skepdev/skep/abi"
-	"github.com/skepdev/skep/vm/internal/interp"
 )
 
 // maxTracepointArgs is how many arguments a raw tracepoint has at most.
@@ -72,7 +71,7 @@ func (p *Program) plain(ctx []byte, on int) (ret uint64, after []byte, err error
 	}
 	defer c.release()
 	mem := c.t.SetPlainContext(ctx)
-	c.t.Out = interp.Outcome{}
+	c.t.Out.Reset()
 	ret, err = c.t.Run(p.i)
 	after = append([]byte(nil), mem...)
 	if err != nil {

@@ -57,7 +57,7 @@ func (p *Program) repeat(c *cpu, in *TestInput) (ret uint64, each time.Duration,
 	start := time.Now()
 	for range n {
 		p.m.drop(&c.t.Out)
-		c.t.Out = interp.Outcome{}
+		c.t.Out.Reset()
 		if ret, err = c.t.Run(p.i); err != nil {
 			p.m.drop(&c.t.Out)
 			return 0, 0, p.m.stopped(err)

@@ -56,6 +56,14 @@ type Clone struct {
 
 // Outcome is what a run's helpers decided about its packet.
 type Outcome struct {
+	// Redirect is set as a whole: all of it is zero if its Kind is.
 	Redirect Redirect
 	Clones   []Clone
+}
+
+// Reset forgets what an earlier run decided, which mostly is nothing.
+func (o *Outcome) Reset() {
+	if o.Redirect.Kind != RedirectNone || o.Clones != nil {
+		*o = Outcome{}
+	}
 }
