@@ -236,7 +236,7 @@ func TestCORESupplied(t *testing.T) {
 func TestCOREMachine(t *testing.T) {
 	types, err := btf.LoadKernelSpec()
 	if err != nil {
-		t.Skipf("no types of the running kernel: %v", err)
+		t.Skipf("needs the types of the running kernel: %v", err)
 	}
 	eng := newEngine(t, embedded.Config{})
 	got := coreAnswers(t, load(t, eng, open(t, "core", nil), nil))

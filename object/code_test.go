@@ -181,7 +181,7 @@ func TestRelocate(t *testing.T) {
 	}
 	kernel, err := btf.LoadKernelSpec()
 	if err != nil {
-		t.Skipf("no types of the running kernel: %v", err)
+		t.Skipf("needs the types of the running kernel: %v", err)
 	}
 	spec, err := OpenFile("testdata/core.bpf.o", nil)
 	if err != nil {

@@ -92,8 +92,8 @@ func (m *Machine) CPUs() int { return m.cfg.CPUs }
 func (m *Machine) MemoryUsed() int64 { return m.memory.Used() }
 
 // Close gives back the machine's memory after waiting for runs under way. Maps
-// that are still open are closed, programs run no more. Packets must have been released. It is safe
-// on nil and twice.
+// that are still open are closed, programs run no more. Packets must have been
+// released. It is safe on nil and twice.
 func (m *Machine) Close() error {
 	if m == nil {
 		return nil

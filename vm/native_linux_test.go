@@ -20,7 +20,7 @@ import (
 func bothWays(t testing.TB, cfg Config) (native, interpreted *Machine) {
 	t.Helper()
 	if runtime.GOARCH != "amd64" {
-		t.Skip("no compiler for this processor yet")
+		t.Skip("needs amd64, the one processor with a compiler")
 	}
 	native = newMachine(t, cfg)
 	cfg.Interpret = true

@@ -224,7 +224,7 @@ func TestBoot(t *testing.T) {
 	}
 	cache, err := CacheDir()
 	if err != nil {
-		t.Skip(err)
+		t.Skipf("needs a folder for fetched kernels: %v", err)
 	}
 	k := cached(cache, "6.1")
 	if k == nil {
@@ -263,7 +263,7 @@ func TestBootTimeout(t *testing.T) {
 	}
 	cache, err := CacheDir()
 	if err != nil {
-		t.Skip(err)
+		t.Skipf("needs a folder for fetched kernels: %v", err)
 	}
 	k := cached(cache, "6.1")
 	if k == nil {

@@ -83,26 +83,32 @@ func suite(t *testing.T, m *vm.Machine) {
 	}
 }
 
-// TestNegative wants each negative case to be refused by its reader, by the
-// loader or by its result.
+// accepted are the negative cases that run although they should not: a register
+// is read before it is written, which takes a verifier to see.
+var accepted = map[string]bool{"error": true}
+
+// TestNegative wants each negative case but the accepted ones to be refused by
+// its reader, by the loader or by its result.
 func TestNegative(t *testing.T) {
 	m := newMachine(t, true)
 	for _, path := range files(t, "negative", 60) {
-		t.Run(strings.TrimSuffix(filepath.Base(path), ".data"), func(t *testing.T) {
-			c, err := Parse(read(t, path))
-			if err != nil {
-				return
-			}
-			got, err := Run(m, c.Instructions, c.Memory)
-			switch {
-			case err != nil, !c.Fails && got != c.Result:
-			case c.Error == "Invalid":
-				t.Skip("reads a register before it is written, which needs a verifier")
-			default:
-				t.Errorf("accepted, r0 is %#x", got)
+		name := strings.TrimSuffix(filepath.Base(path), ".data")
+		t.Run(name, func(t *testing.T) {
+			if got := runs(m, read(t, path)); got != accepted[name] {
+				t.Errorf("accepted: %v, want %v", got, accepted[name])
 			}
 		})
 	}
+}
+
+// runs says whether a case is read, loaded, and ends with the value it names.
+func runs(m *vm.Machine, text []byte) bool {
+	c, err := Parse(text)
+	if err != nil {
+		return false
+	}
+	got, err := Run(m, c.Instructions, c.Memory)
+	return err == nil && (c.Fails || got == c.Result)
 }
 
 func TestParseErrors(t *testing.T) {

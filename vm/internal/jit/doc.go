@@ -6,7 +6,7 @@
 // the return address. It keeps r0 to r9 in processor registers, and leaves for
 // Go, with the registers back in the thread, at whatever it does not do itself:
 // calls, exits, atomics, accesses to anything but the packet, the latest map
-// value and the stack frame. The interpreter does that one operation and comes
+// value, global data and the stack frame. The interpreter does that one operation and comes
 // back behind it, so there is one implementation of everything that is not
 // hot, and a fault is found, named and reported where it always was.
 //

@@ -19,8 +19,5 @@ func Compile(*interp.Program, *host.Budget) (*Code, error) { return nil, nil }
 // Enter is never called.
 func (*Code) Enter(*interp.Thread, int) { panic("BUG: no native code on this processor") }
 
-// Size is 0.
-func (*Code) Size() int { return 0 }
-
 // Close does nothing.
 func (*Code) Close() error { return nil }

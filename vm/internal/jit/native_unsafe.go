@@ -36,9 +36,6 @@ func (c *Code) Enter(t *interp.Thread, pc int) {
 	enter(start, unsafe.Add(start, c.entries[pc]), t)
 }
 
-// Size of the code in bytes.
-func (c *Code) Size() int { return len(c.mem) }
-
 // Close gives the code's memory back. No run may be in it. It is safe on nil.
 func (c *Code) Close() error {
 	if c == nil {
