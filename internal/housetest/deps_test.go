@@ -25,6 +25,7 @@ var floors = []struct {
 	{"bpf", 1},
 	{"engine", 2},
 	{"inspect", 2},
+	{"verifier", 2},
 	{"vm", 3},
 	{"kernel", 3},
 	{"embedded", 4},
