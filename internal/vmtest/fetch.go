@@ -45,20 +45,46 @@ func Fetch(ctx context.Context, version, cache string) (*Kernel, error) {
 	if k := cached(cache, version); k != nil {
 		return k, nil
 	}
+	prefix := "linux-image-" + version + "."
+	var kernel *Kernel
+	err := FetchPackage(ctx, cache, prefix, func(names []string) string { return newest(names, version) }, func(name, deb string) error {
+		dir := filepath.Join(filepath.Dir(deb), name)
+		if err := unpack(ctx, deb, dir); err != nil {
+			return err
+		}
+		final := filepath.Join(cache, name)
+		if err := os.Rename(dir, final); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		var err error
+		kernel, err = openKernel(final)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("vmtest: fetch kernel %s: %w", version, err)
+	}
+	return kernel, nil
+}
+
+// FetchPackage downloads a Debian package through apt, with the machine's own
+// sources and else with Debian's. Pick chooses among the names of packages that
+// start with prefix; "" means none fits. Use gets the name and the file, which is
+// gone when FetchPackage returns. Work goes on below cache, which must exist.
+func FetchPackage(ctx context.Context, cache, prefix string, pick func(names []string) string, use func(name, deb string) error) error {
 	for _, tool := range []string{"apt-get", "apt-cache", "dpkg-deb"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			return nil, fmt.Errorf("vmtest: kernel %s: %s is missing: kernels come as Debian packages, through apt", version, tool)
+			return fmt.Errorf("%s is missing: what is fetched comes as Debian packages, through apt", tool)
 		}
 	}
 	var errs []error
 	for _, source := range []aptSource{systemApt(), privateApt(cache)} {
-		k, err := source.fetch(ctx, version, cache)
+		err := source.fetch(ctx, cache, prefix, pick, use)
 		if err == nil {
-			return k, nil
+			return nil
 		}
 		errs = append(errs, fmt.Errorf("%s: %w", source.name, err))
 	}
-	return nil, fmt.Errorf("vmtest: fetch kernel %s: %w", version, errors.Join(errs...))
+	return errors.Join(errs...)
 }
 
 // cached is the newest kernel of a version that was fetched before.
@@ -147,39 +173,31 @@ func (s aptSource) run(ctx context.Context, dir, tool string, args ...string) (s
 	return string(out), nil
 }
 
-func (s aptSource) fetch(ctx context.Context, version, cache string) (*Kernel, error) {
+func (s aptSource) fetch(ctx context.Context, cache, prefix string, pick func([]string) string, use func(name, deb string) error) error {
 	if err := s.prepare(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	out, err := s.run(ctx, cache, "apt-cache", "pkgnames", "linux-image-"+version+".")
+	out, err := s.run(ctx, cache, "apt-cache", "pkgnames", prefix)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	name := newest(strings.Fields(out), version)
+	name := pick(strings.Fields(out))
 	if name == "" {
-		return nil, fmt.Errorf("no package linux-image-%s.*-amd64", version)
+		return fmt.Errorf("no fitting package %s*", prefix)
 	}
 	tmp, err := os.MkdirTemp(cache, "fetch-")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer os.RemoveAll(tmp)
 	if _, err := s.run(ctx, tmp, "apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", name); err != nil {
-		return nil, err
+		return err
 	}
 	debs, err := filepath.Glob(filepath.Join(tmp, "*.deb"))
 	if err != nil || len(debs) != 1 {
-		return nil, fmt.Errorf("download of %s left %d packages", name, len(debs))
+		return fmt.Errorf("download of %s left %d packages", name, len(debs))
 	}
-	dir := filepath.Join(tmp, name)
-	if err := unpack(ctx, debs[0], dir); err != nil {
-		return nil, err
-	}
-	final := filepath.Join(cache, name)
-	if err := os.Rename(dir, final); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, err
-	}
-	return openKernel(final)
+	return use(name, debs[0])
 }
 
 // newest is the package with the highest version among the ordinary kernels:

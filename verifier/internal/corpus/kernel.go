@@ -1,0 +1,134 @@
+package corpus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+)
+
+// Kernel is the judge that asks the running kernel: it loads the program and lets
+// it go again. Nothing is attached.
+func Kernel(ctx context.Context, c *Case, spec *ebpf.CollectionSpec, prog string) Verdict {
+	if err := ctx.Err(); err != nil {
+		return Verdict{NotSupported: err.Error()}
+	}
+	if !c.Runs(Arch) {
+		return Verdict{NotSupported: "for another processor"}
+	}
+	shrinkMaps(spec)
+	if c.Mode == Unprivileged {
+		v := Verdict{}
+		if err := withoutPrivileges(c.Caps, func() { v = kernelLoad(c, spec, prog) }); err != nil {
+			return Verdict{NotSupported: err.Error()}
+		}
+		return v
+	}
+	return kernelLoad(c, spec, prog)
+}
+
+// Sizes at which a log starts; it grows when it must, at the price of verifying
+// once more.
+const (
+	logSize     = 1 << 20
+	logSizeFull = 16 << 20
+)
+
+func kernelLoad(c *Case, spec *ebpf.CollectionSpec, prog string) Verdict {
+	if spec.Programs[prog].Type == ebpf.Extension {
+		return Verdict{NotSupported: "an extension needs the program that it replaces a function of"}
+	}
+	opts := ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{LogLevel: ebpf.LogLevelStats, LogSizeStart: logSize}}
+	if c.BTFPath != "" {
+		types, err := btf.LoadSpec(c.BTFPath)
+		if err != nil {
+			return Verdict{NotSupported: "the types to relocate against: " + err.Error()}
+		}
+		opts.Programs.KernelTypes = types
+	}
+	if c.Expected {
+		// Messages are looked for in the log that the case asks for.
+		opts.Programs.LogLevel |= ebpf.LogLevel(c.LogLevel)
+		if c.LogLevel&3 == 0 {
+			opts.Programs.LogLevel |= ebpf.LogLevelBranch
+		}
+		if c.LogLevel&2 != 0 {
+			opts.Programs.LogSizeStart = logSizeFull
+		}
+	}
+	coll, err := ebpf.NewCollectionWithOptions(spec, opts)
+	if err == nil {
+		defer coll.Close()
+		log := coll.Programs[prog].VerifierLog
+		return Verdict{Accepted: true, Log: log, Stats: ParseStats(log)}
+	}
+	v := rejected(err)
+	if c.Expected || v.NotSupported != "" {
+		return v
+	}
+	// Without a log it was quick; now that it matters, with one.
+	opts.Programs.LogLevel |= ebpf.LogLevelBranch
+	opts.Programs.LogSizeStart = logSizeFull
+	again, err := ebpf.NewCollectionWithOptions(spec, opts)
+	if err == nil {
+		again.Close()
+		return Verdict{NotSupported: "rejected once and then accepted"}
+	}
+	full := rejected(err)
+	full.Stats.Time = v.Stats.Time
+	return full
+}
+
+// rejected sorts what a load failed of: the verifier, or something before it.
+func rejected(err error) Verdict {
+	var ve *ebpf.VerifierError
+	if !errors.As(err, &ve) {
+		return Verdict{NotSupported: brief(err)}
+	}
+	log := strings.Join(ve.Log, "\n")
+	var errno syscall.Errno
+	switch {
+	case !errors.As(ve.Cause, &errno):
+		// cilium/ebpf replaced the errno: a relocation or a kfunc without target.
+		return Verdict{NotSupported: brief(ve.Cause), Log: log}
+	case log == "" && errno == syscall.E2BIG:
+		return Verdict{Err: errno}
+	case log == "":
+		return Verdict{NotSupported: fmt.Sprintf("refused before verification: %v", errno)}
+	case errno == syscall.EFAULT && strings.Contains(log, "verifier bug"), errno == syscall.ENOMEM, errno == syscall.EAGAIN:
+		return Verdict{NotSupported: fmt.Sprintf("the kernel failed: %v", errno), Log: log}
+	}
+	return Verdict{Err: errno, Log: log, Stats: ParseStats(log)}
+}
+
+// brief is an error in one line.
+func brief(err error) string {
+	s, _, _ := strings.Cut(err.Error(), "\n")
+	const most = 200
+	if len(s) > most {
+		s = s[:most] + "…"
+	}
+	return s
+}
+
+// mostEntries of a hash map: no verifier looks at it, and tables made for millions
+// of flows take memory and time.
+const mostEntries = 1024
+
+func shrinkMaps(spec *ebpf.CollectionSpec) {
+	for _, m := range spec.Maps {
+		switch m.Type {
+		case ebpf.Hash, ebpf.PerCPUHash, ebpf.LRUHash, ebpf.LRUCPUHash, ebpf.LPMTrie, ebpf.StackTrace:
+			if m.MaxEntries > mostEntries && len(m.Contents) <= mostEntries {
+				m.MaxEntries = mostEntries
+			}
+		}
+		if m.InnerMap != nil {
+			shrinkMaps(&ebpf.CollectionSpec{Maps: map[string]*ebpf.MapSpec{"": m.InnerMap}})
+		}
+	}
+}

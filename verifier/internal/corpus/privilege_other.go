@@ -1,0 +1,12 @@
+//go:build !linux
+
+package corpus
+
+import "errors"
+
+var errNoLinux = errors.New("there is no Linux here to ask")
+
+func withoutPrivileges([]string, func()) error { return errNoLinux }
+
+// KernelRelease is the running kernel's, as uname -r says it.
+func KernelRelease() (string, error) { return "", errNoLinux }
