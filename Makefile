@@ -4,7 +4,7 @@
 VERSIONS ?= 6.1,6.12
 TOOL := go tool -modfile=tools/go.mod
 
-.PHONY: help build test test-vm test-race lint fuzz bench bpf bpf-check golden
+.PHONY: help build test test-vm verifier-corpus test-race lint fuzz bench bpf bpf-check golden
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\): ## /\1\t/p' Makefile | expand -t 12
@@ -20,6 +20,9 @@ test-race: ## what runs concurrently, under the race detector (needs gcc)
 
 test-vm: ## attach kinds that the running kernel refuses, in virtual machines (needs qemu-system-x86_64, apt, dpkg)
 	go run ./internal/vmtest/cmd/vmtest -kernel $(VERSIONS) ./kernel
+
+verifier-corpus: ## fetch and compile the kernel's own verifier tests (apt, clang-19, bpftool, python3: a minute), hold verdicts against them
+	go run ./verifier/internal/corpus/cmd/agree -summary
 
 lint: ## formatting, vet, staticcheck, and that the packages build elsewhere
 	@out=$$($(TOOL) gofumpt -l .); if [ -n "$$out" ]; then echo "not gofumpt-clean:"; echo "$$out"; exit 1; fi

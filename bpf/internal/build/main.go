@@ -84,6 +84,7 @@ var rooms = [][2]string{
 	{"kernel/probeobj", "kernel/probeobj"},
 	{"kernel/testdata", "kernel/testdata"},
 	{"docs/examples", "docs/examples"},
+	{"verifier/internal/corpus/testdata", "verifier/internal/corpus/testdata"},
 }
 
 func sources(root string) ([]unit, error) {

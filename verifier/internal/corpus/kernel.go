@@ -85,9 +85,12 @@ func kernelLoad(c *Case, spec *ebpf.CollectionSpec, prog string) Verdict {
 
 // rejected sorts what a load failed of: the verifier, or something before it.
 func rejected(err error) Verdict {
+	if errors.Is(err, syscall.EPERM) && strings.Contains(err.Error(), "load program: ") && !hasLog(err) {
+		return Verdict{NotSupported: "this kernel does not load such programs: operation not permitted"}
+	}
 	var ve *ebpf.VerifierError
-	if !errors.As(err, &ve) {
-		return Verdict{NotSupported: brief(err)}
+	if !errors.As(err, &ve) || strings.Contains(err.Error(), "load BTF: ") {
+		return Verdict{NotSupported: brief(err)} // types are checked before the program
 	}
 	log := strings.Join(ve.Log, "\n")
 	var errno syscall.Errno
@@ -103,6 +106,11 @@ func rejected(err error) Verdict {
 		return Verdict{NotSupported: fmt.Sprintf("the kernel failed: %v", errno), Log: log}
 	}
 	return Verdict{Err: errno, Log: log, Stats: ParseStats(log)}
+}
+
+func hasLog(err error) bool {
+	var ve *ebpf.VerifierError
+	return errors.As(err, &ve) && len(ve.Log) > 0
 }
 
 // brief is an error in one line.

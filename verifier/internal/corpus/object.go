@@ -141,6 +141,7 @@ func (o *Object) Pick(c *Case) *ebpf.CollectionSpec {
 	for _, name := range append([]string{c.Program}, c.With...) {
 		if p := o.Spec.Programs[name]; p != nil {
 			out.Programs[name] = p.Copy()
+			nameParameters(out.Programs[name].Instructions)
 			o.pickMaps(p.Instructions, out.Maps)
 		}
 	}
@@ -148,6 +149,38 @@ func (o *Object) Pick(c *Case) *ebpf.CollectionSpec {
 	out.Variables = maps.Clone(o.Spec.Variables)
 	maps.DeleteFunc(out.Variables, func(_ string, v *ebpf.VariableSpec) bool { return out.Maps[v.SectionName] == nil })
 	return &out
+}
+
+// nameParameters gives names to parameters without one, which clang leaves where
+// the source has none and the kernel does not take. The BPF library loads such
+// programs without type information instead.
+func nameParameters(insns asm.Instructions) {
+	for i := range insns {
+		fn := btf.FuncMetadata(&insns[i])
+		if fn == nil || !anonymousParameter(fn) {
+			continue
+		}
+		fn = btf.Copy(fn).(*btf.Func)
+		proto := fn.Type.(*btf.FuncProto)
+		for k := range proto.Params {
+			if _, void := proto.Params[k].Type.(*btf.Void); proto.Params[k].Name == "" && !void {
+				proto.Params[k].Name = fmt.Sprintf("arg%d", k+1)
+			}
+		}
+		insns[i] = btf.WithFuncMetadata(insns[i], fn)
+	}
+}
+
+func anonymousParameter(fn *btf.Func) bool {
+	proto, ok := fn.Type.(*btf.FuncProto)
+	if !ok {
+		return false
+	}
+	// A last parameter without name and type stands for "...".
+	return slices.ContainsFunc(proto.Params, func(p btf.FuncParam) bool {
+		_, void := p.Type.(*btf.Void)
+		return p.Name == "" && !void
+	})
 }
 
 // pickMaps copies the maps that instructions refer to and those they hold.
@@ -176,23 +209,6 @@ func (o *Object) pickMap(name string, to map[string]*ebpf.MapSpec) {
 			o.pickMap(inner, to)
 		}
 	}
-}
-
-// OpenAll opens files and gives each to use, in order. What cannot be opened is
-// returned by name; an error of use ends it.
-func OpenAll(files []string, use func(*Object) error) (failed map[string]error, err error) {
-	failed = map[string]error{}
-	for _, f := range files {
-		o, err := Open(f)
-		if err != nil {
-			failed[f] = err
-			continue
-		}
-		if err := use(o); err != nil {
-			return failed, err
-		}
-	}
-	return failed, nil
 }
 
 var errNoProgram = errors.New("no such program")

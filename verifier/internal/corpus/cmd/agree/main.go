@@ -24,7 +24,7 @@ import (
 type options struct {
 	version, cpu, objects    string
 	file, prog, judges, json string
-	verbose, logs            bool
+	verbose, logs, summary   bool
 	per, reasons, fetch      bool
 	jobs, repeat, lines      int
 	noCache                  bool
@@ -56,6 +56,7 @@ func parse(args []string) (options, error) {
 	fs.StringVar(&o.json, "json", "", "write all results to this file")
 	fs.BoolVar(&o.logs, "logs", false, "put the logs into -json as well")
 	fs.BoolVar(&o.verbose, "v", false, "show every judged program with the ends of its logs, not only where judges differ")
+	fs.BoolVar(&o.summary, "summary", false, "show the counts only, not each difference")
 	fs.IntVar(&o.lines, "lines", 0, "last lines of the logs to show with each difference (with -v, 20)")
 	fs.BoolVar(&o.per, "per-file", false, "add a table with a line for each object")
 	fs.BoolVar(&o.reasons, "reasons", false, "list why there is no verdict")
@@ -173,8 +174,10 @@ func (o *options) print(rep *corpus.Report, out io.Writer) error {
 			res := &rep.Results[i]
 			fmt.Fprintf(out, "%s (%s)\n%s", res.Case.Name(), res.Case.Section, rep.Describe(res, orElse(o.lines, 20)))
 		}
-	} else if err := rep.List(out, o.lines); err != nil {
-		return err
+	} else if !o.summary {
+		if err := rep.List(out, o.lines); err != nil {
+			return err
+		}
 	}
 	if o.reasons {
 		rep.CannotSay(out)
