@@ -11,8 +11,8 @@ const (
 
 // Taken says whether a jump on "a op b" is taken: Always, Never or Maybe. op is
 // one of isa.OpJEQ to isa.OpJSLE that compare; with is32 the low halves are
-// compared. It is is_scalar_branch_taken for two different registers, or a
-// register and an immediate.
+// compared. It is is_scalar_branch_taken. Of a register compared
+// with itself it knows no more than of any two.
 func Taken(op uint8, is32 bool, a, b Range) int { return Outcome(op, is32, &a, &b) }
 
 // Outcome is Taken without copies.
@@ -40,19 +40,6 @@ func Outcome(op uint8, is32 bool, a, b *Range) int {
 		return not(greater(is32, b, a))
 	case isa.OpJSLE:
 		return not(greater(is32, a, b))
-	}
-	return Maybe
-}
-
-// TakenSelf is Taken of a register compared with itself.
-func TakenSelf(op uint8, is32 bool, r Range) int {
-	switch op {
-	case isa.OpJEQ, isa.OpJGE, isa.OpJLE, isa.OpJSGE, isa.OpJSLE:
-		return Always
-	case isa.OpJNE, isa.OpJGT, isa.OpJLT, isa.OpJSGT, isa.OpJSLT:
-		return Never
-	case isa.OpJSET:
-		return not(equal(is32, &r, &Range{}))
 	}
 	return Maybe
 }

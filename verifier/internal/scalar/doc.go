@@ -19,8 +19,8 @@
 // function names its counterpart there and knows exactly as much, because a
 // verdict hangs on every bit: knowing less refuses programs that Linux loads,
 // knowing more accepts programs that it refuses. So the order of steps matters
-// even where a better one is plain to see. Package kernelcheck compares the two
-// register by register.
+// even where a better one is plain to see. A test walks random programs beside the
+// running kernel and compares the two register by register.
 //
 // A Range that promises the impossible (a minimum above its maximum) is one of
 // a path that no run can take. Linux forgets the bounds of such a register and

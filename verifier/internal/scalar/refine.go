@@ -1,8 +1,6 @@
 package scalar
 
-import (
-	"github.com/skepdev/skep/isa"
-)
+import "github.com/skepdev/skep/isa"
 
 // Refine is what a comparison teaches of both sides: ta and tb hold where
 // "a op b" is true and the jump taken, fa and fb where it is not. It is
@@ -15,13 +13,15 @@ func Refine(op uint8, is32 bool, a, b Range) (ta, tb, fa, fb Range) {
 	return ta, tb, fa, fb
 }
 
-// Assume refines a and b by "a op b" in place.
+// Assume refines a and b by "a op b" in place. They may be the same register,
+// of which an outcome that can be leaves everything as it was.
 func Assume(op uint8, is32 bool, a, b *Range) {
 	refine(op, is32, a, b)
 	settle(a, b)
 }
 
-// Deny refines a and b by the contrary of "a op b" in place.
+// Deny refines a and b by the contrary of "a op b" in place. They may be the
+// same register.
 func Deny(op uint8, is32 bool, a, b *Range) {
 	switch op {
 	case isa.OpJEQ:

@@ -10,19 +10,25 @@ import (
 // instruction's opcode (isa.ToLE, isa.ToBE or isa.Bswap) and width its 16, 32 or
 // 64; the machine is little-endian.
 //
-// Linux 6.18 forgets the number whatever it is. A constant is kept here, and the
-// width of what was narrowed.
+// Bits move with their bytes and bounds are lost; what only narrows keeps both.
+// This is scalar_byte_swap, which 6.18 has from a later stable release; 6.18.0
+// forgets the number.
 func Swap(op uint8, width int, r Range) Range {
-	if !r.IsConst() {
-		u := Unknown()
-		if width < 64 {
-			u.Truncate(width / 8)
-		}
-		return u
-	}
-	v := r.Value()
 	if op != isa.ToLE {
-		v = bits.ReverseBytes64(v) >> (64 - width)
+		r.Bits = r.Bits.Swap(width)
+		r.unbound64()
+		r.unbound32()
 	}
-	return Const(v << (64 - width) >> (64 - width))
+	if width < 64 {
+		r.Truncate(width / 8)
+	}
+	r.Sync()
+	r.forgetIfBroken()
+	return r
+}
+
+// Swap reverses the bytes of the low width bits and clears the others
+// (tnum_bswap16, 32 and 64).
+func (a Tnum) Swap(width int) Tnum {
+	return Tnum{bits.ReverseBytes64(a.Value) >> (64 - width), bits.ReverseBytes64(a.Mask) >> (64 - width)}
 }

@@ -35,6 +35,22 @@ func (r *Range) update64() {
 	r.SMax = min(r.SMax, int64(value|mask&math.MaxInt64))
 	r.UMin = max(r.UMin, value)
 	r.UMax = min(r.UMax, value|mask)
+	r.findOnly()
+}
+
+// findOnly makes the number known if the unsigned bounds hold a single number
+// that has the known bits. Linux does in __update_reg64_bounds, 6.18 from a
+// later stable release.
+func (r *Range) findOnly() {
+	next := r.Bits.next(r.UMin)
+	switch {
+	case r.Bits.Has(r.UMin):
+		if next > r.UMax {
+			*r = Const(r.UMin)
+		}
+	case next == r.Bits.Max(), next <= r.UMax && r.Bits.next(next) > r.UMax:
+		*r = Const(next)
+	}
 }
 
 // deduce lets the bounds learn from each other (__reg_deduce_bounds) and

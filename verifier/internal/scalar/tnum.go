@@ -51,6 +51,21 @@ func (a Tnum) Overlaps(b Tnum) bool { return (a.Value^b.Value)&^(a.Mask|b.Mask) 
 // (tnum_is_aligned). Everything is aligned to 0.
 func (a Tnum) Aligned(size uint64) bool { return size == 0 || (a.Value|a.Mask)&(size-1) == 0 }
 
+// next is the least value above z, or the greatest if there is none (tnum_step).
+func (a Tnum) next(z uint64) uint64 {
+	if z >= a.Max() {
+		return a.Max()
+	}
+	if z < a.Value {
+		return a.Value
+	}
+	// Count d up by one in the unknown bits alone: with all other bits set, and
+	// those too that d has below one it must not have, the carry runs over them.
+	d := z - a.Value
+	below := uint64(1)<<bits.Len64(d&^a.Mask) - 1
+	return a.Value | (d|below|^a.Mask+1)&a.Mask
+}
+
 // Add is tnum_add.
 func (a Tnum) Add(b Tnum) Tnum {
 	v := a.Value + b.Value
