@@ -22,6 +22,10 @@ func (r *Range) Apply(op uint8, is64 bool, src *Range) {
 		*r = Unknown()
 		return
 	}
+	if r.isConstant() && s.isConstant() {
+		*r = Const(compute(op, is64, r.Bits.Value, s.Bits.Value))
+		return
+	}
 	if is64 {
 		r.alu64(op, &s)
 	} else {
@@ -123,4 +127,38 @@ func (r *Range) alu32(op uint8, s *Range) {
 	case isa.OpArsh:
 		r.arsh32(int(s.U32Min))
 	}
+}
+
+// compute is the operation itself, on constants. Of a shift the amount is less
+// than the width.
+func compute(op uint8, is64 bool, x, y uint64) uint64 {
+	if !is64 {
+		if op == isa.OpArsh {
+			return uint64(uint32(int32(x) >> y))
+		}
+		return uint64(uint32(compute(op, true, uint64(uint32(x)), uint64(uint32(y)))))
+	}
+	switch op {
+	case isa.OpAdd:
+		return x + y
+	case isa.OpSub:
+		return x - y
+	case isa.OpMul:
+		return x * y
+	case isa.OpNeg:
+		return -x
+	case isa.OpAnd:
+		return x & y
+	case isa.OpOr:
+		return x | y
+	case isa.OpXor:
+		return x ^ y
+	case isa.OpLsh:
+		return x << y
+	case isa.OpRsh:
+		return x >> y
+	case isa.OpArsh:
+		return uint64(int64(x) >> y)
+	}
+	return 0
 }

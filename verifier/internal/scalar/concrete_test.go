@@ -1,7 +1,9 @@
 package scalar
 
 import (
+	"maps"
 	"math/bits"
+	"slices"
 
 	"github.com/skepdev/skep/isa"
 )
@@ -115,13 +117,17 @@ func swapped(op uint8, width int, x uint64) uint64 {
 	return bits.ReverseBytes64(x)
 }
 
+var aluNames = map[uint8]string{
+	isa.OpAdd: "add", isa.OpSub: "sub", isa.OpMul: "mul", isa.OpDiv: "div", isa.OpOr: "or", isa.OpAnd: "and",
+	isa.OpLsh: "lsh", isa.OpRsh: "rsh", isa.OpNeg: "neg", isa.OpMod: "mod", isa.OpXor: "xor", isa.OpArsh: "arsh",
+}
+
+var jumpNames = map[uint8]string{
+	isa.OpJEQ: "jeq", isa.OpJNE: "jne", isa.OpJSET: "jset", isa.OpJGT: "jgt", isa.OpJGE: "jge", isa.OpJLT: "jlt",
+	isa.OpJLE: "jle", isa.OpJSGT: "jsgt", isa.OpJSGE: "jsge", isa.OpJSLT: "jslt", isa.OpJSLE: "jsle",
+}
+
 var (
-	aluOps = []uint8{
-		isa.OpAdd, isa.OpSub, isa.OpMul, isa.OpDiv, isa.OpOr, isa.OpAnd, isa.OpLsh, isa.OpRsh,
-		isa.OpNeg, isa.OpMod, isa.OpXor, isa.OpArsh,
-	}
-	jumpOps = []uint8{
-		isa.OpJEQ, isa.OpJNE, isa.OpJSET, isa.OpJGT, isa.OpJGE, isa.OpJLT, isa.OpJLE,
-		isa.OpJSGT, isa.OpJSGE, isa.OpJSLT, isa.OpJSLE,
-	}
+	aluOps  = slices.Sorted(maps.Keys(aluNames))
+	jumpOps = slices.Sorted(maps.Keys(jumpNames))
 )

@@ -56,7 +56,11 @@ func randomProgram(rng *rand.Rand, fd int) []isa.Instruction {
 		}
 	}
 	for _, at := range p.jumps {
-		p.insns[at].Off = int16(p.IntN(len(p.insns) - at))
+		target := at + 1 + p.IntN(len(p.insns)-at)
+		if target < len(p.insns) && p.insns[target].Op == 0 {
+			target++ // not into the middle of a wide instruction
+		}
+		p.insns[at].Off = int16(target - at - 1)
 	}
 	index := p.reg()
 	if p.IntN(4) != 0 { // else Linux sees few branches before it refuses
@@ -72,7 +76,10 @@ func (p *program) add(ins ...isa.Instruction) { p.insns = append(p.insns, ins...
 func (p *program) reg() uint8                 { return uint8(p.IntN(numbers)) }
 
 func (p *program) load(reg uint8) {
-	switch p.IntN(6) {
+	switch p.IntN(8) {
+	case 7:
+		v := randomValue(p.Rand)
+		p.add(isa.Instruction{Op: isa.LdImm64, Dst: reg, Imm: int32(v)}, isa.Instruction{Imm: int32(v >> 32)})
 	case 0:
 		p.add(isa.Instruction{Op: []uint8{isa.MovK, isa.Mov32K}[p.IntN(2)], Dst: reg, Imm: p.imm()})
 	case 1:
@@ -184,6 +191,24 @@ func TestKernelKnowsTheSame(t *testing.T) {
 	t.Logf("%d programs, %d accepted, %d branches followed, %d registers compared", *programs, accepted, paths, seen)
 	if seen < 20**programs || accepted < *programs/20 || accepted > *programs*19/20 {
 		t.Error("too few are compared, or verdicts are nearly all the same")
+	}
+}
+
+// TestKernelKnowsTheRows holds rows against the kernel: the walk compares each
+// step, so its end is what the kernel knows too.
+func TestKernelKnowsTheRows(t *testing.T) {
+	fd := kernelMap(t)
+	buf := make([]byte, 1<<20)
+	for _, row := range rows {
+		insns := rowProgram(t, row.program, fd)
+		log, err := kernelVerify(insns, buf)
+		if err != nil {
+			t.Errorf("%s: %v\n%s", row.name, err, log)
+		}
+		w := walker{insns: insns, report: func(d difference) { t.Errorf("%s: %v", row.name, d) }}
+		if err := w.walk(log); err != nil {
+			t.Errorf("%s: %v\n%s", row.name, err, log)
+		}
 	}
 }
 

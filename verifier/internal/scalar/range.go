@@ -72,6 +72,13 @@ func (r Range) Broken() string {
 	return ""
 }
 
+// isConstant reports whether r is what Const makes: IsConst, and no bound says
+// otherwise.
+func (r *Range) isConstant() bool {
+	v := r.Bits.Value
+	return r.Bits.Mask == 0 && r.isExactly(v) && r.isExactly32(uint32(v))
+}
+
 func (r *Range) isExactly(v uint64) bool {
 	return r.UMin == v && r.UMax == v && r.SMin == int64(v) && r.SMax == int64(v)
 }

@@ -5,6 +5,9 @@ import "math"
 // Sync lets bits and bounds learn from each other: reg_bounds_sync of Linux
 // 6.18. It is not run to a fixed point, so a second Sync may learn more.
 func (r *Range) Sync() {
+	if r.isConstant() {
+		return
+	}
 	r.update()
 	for range 3 {
 		if !r.deduce() {

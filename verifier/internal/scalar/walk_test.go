@@ -133,6 +133,11 @@ func (w *walker) step(at int) {
 	w.next = at + ins.Width()
 	regs := w.regs // pointers; what they point to is never changed
 	switch ins.Class() {
+	case isa.ClassLD:
+		if ins.Src == 0 {
+			r := Const(isa.Imm64(ins, w.insns[at+1]))
+			regs[ins.Dst] = &r
+		}
 	case isa.ClassLDX:
 		r := Unknown()
 		switch {

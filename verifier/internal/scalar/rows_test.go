@@ -1,0 +1,99 @@
+package scalar
+
+import (
+	"testing"
+
+	"github.com/skepdev/skep/isa"
+)
+
+// rows are what Linux 6.18 knows of r1 at the end of a program, when all jumps
+// fall through. r9 points to a map value. TestKernelKnowsTheRows asks it.
+var rows = []struct{ name, program, want string }{
+	{"mask", "r1 = *(u64 *)(r9 + 0)\nr1 &= 15", "scalar(smin=smin32=0,smax=umax=smax32=umax32=15,var_off=(0x0; 0xf))"},
+	{"mask then add", "r1 = *(u64 *)(r9 + 0)\nr1 &= 15\nr1 += 3", "scalar(smin=umin=smin32=umin32=3,smax=umax=smax32=umax32=18,var_off=(0x0; 0x1f))"},
+	{"subtract below zero", "r1 = *(u8 *)(r9 + 0)\nr1 -= 16", "scalar(smin=smin32=-16,smax=smax32=239)"},
+	{"add that wraps for none", "r1 = *(u8 *)(r9 + 0)\nr1 += -256", "scalar(smin=smin32=-256,smax=smax32=-1,umin=0xffffffffffffff00,umin32=0xffffff00,var_off=(0xffffffffffffff00; 0xff))"},
+	{"add that wraps for all", "r1 = *(u8 *)(r9 + 0)\nr1 += -256\nr1 += 300", "scalar(smin=umin=smin32=umin32=44,smax=umax=smax32=umax32=299,var_off=(0x0; 0x1ff))"},
+	{"add that wraps for some", "r1 = *(u8 *)(r9 + 0)\nr1 += -16\nw1 = w1\nr1 += -8", "scalar(smin=-8,smax=0xfffffff7,smin32=-24,smax32=231)"},
+	{"w add that wraps for all", "r1 = *(u8 *)(r9 + 0)\nw1 += -1\nw1 += -256\nw1 += 300", "scalar(smin=umin=smin32=umin32=43,smax=umax=smax32=umax32=298,var_off=(0x0; 0x1ff))"},
+	{"negate", "r1 = *(u8 *)(r9 + 0)\nr1 = -r1", "scalar(smin=smin32=-255,smax=smax32=0)"},
+	{"w negate", "r1 = *(u8 *)(r9 + 0)\nw1 = -w1", "scalar(smin=0,smax=umax=0xffffffff,smin32=-255,smax32=0,var_off=(0x0; 0xffffffff))"},
+	{"multiply", "r1 = *(u8 *)(r9 + 0)\nr1 *= 12", "scalar(smin=smin32=0,smax=umax=smax32=umax32=3060,var_off=(0x0; 0xffc))"},
+	{"multiply negative", "r1 = *(s8 *)(r9 + 0)\nr1 *= -3", "scalar(smin=smin32=-381,smax=smax32=384)"},
+	{"multiply two", "r1 = *(s8 *)(r9 + 0)\nr2 = *(u16 *)(r9 + 0)\nr1 *= r2", "scalar(smin=0xffffffffff800080,smax=smax32=0x7eff81,smin32=0xff800080)"},
+	{"w multiply that overflows", "r1 = *(u16 *)(r9 + 0)\nw1 *= 0x20000", "scalar(smin=0,smax=umax=umax32=0xfffe0000,smax32=0x7ffe0000,var_off=(0x0; 0xfffe0000))"},
+	{"multiply beyond 64 bits", "r1 = *(u64 *)(r9 + 0)\nr1 *= 6", "scalar(smax=0x7ffffffffffffffe,umax=0xfffffffffffffffe,smax32=0x7ffffffe,umax32=0xfffffffe,var_off=(0x0; 0xfffffffffffffffe))"},
+	{"divide", "r1 = *(u8 *)(r9 + 0)\nr1 /= 2", "scalar()"},
+	{"w remainder", "r1 = *(u8 *)(r9 + 0)\nw1 %= 4", "scalar()"},
+	{"or", "r1 = *(u8 *)(r9 + 0)\nr1 |= 0x101", "scalar(smin=umin=smin32=umin32=257,smax=umax=smax32=umax32=511,var_off=(0x101; 0xfe))"},
+	{"or of two", "r1 = *(u8 *)(r9 + 0)\nr2 = *(u16 *)(r9 + 0)\nr1 |= r2", "scalar(smin=smin32=0,smax=umax=smax32=umax32=0xffff,var_off=(0x0; 0xffff))"},
+	{"and of negative", "r1 = *(s8 *)(r9 + 0)\nr1 &= -4", "scalar(smax=0x7ffffffffffffffc,umax=0xfffffffffffffffc,smax32=0x7ffffffc,umax32=0xfffffffc,var_off=(0x0; 0xfffffffffffffffc))"},
+	{"xor", "r1 = *(u8 *)(r9 + 0)\nr1 ^= -1", "scalar(smin=smin32=-256,smax=smax32=-1,umin=0xffffffffffffff00,umin32=0xffffff00,var_off=(0xffffffffffffff00; 0xff))"},
+	{"w xor", "r1 = *(u8 *)(r9 + 0)\nw1 ^= 0x80", "scalar(smin=smin32=0,smax=umax=smax32=umax32=255,var_off=(0x0; 0xff))"},
+	{"shift left", "r1 = *(u8 *)(r9 + 0)\nr1 <<= 4", "scalar(smin=smin32=0,smax=umax=smax32=umax32=4080,var_off=(0x0; 0xff0))"},
+	{"shift left to the sign", "r1 = *(u8 *)(r9 + 0)\nr1 <<= 56", "scalar(smax=0x7f00000000000000,umax=0xff00000000000000,smin32=0,smax32=umax32=0,var_off=(0x0; 0xff00000000000000))"},
+	{"sign extension by shifts", "r1 = *(u32 *)(r9 + 0)\nr1 <<= 32\nr1 s>>= 32", "scalar(smin=0xffffffff80000000,smax=0x7fffffff)"},
+	{"sign extension by shifts, bounded", "r1 = *(u32 *)(r9 + 0)\nif w1 s> 100 goto +0\nr1 <<= 32\nr1 s>>= 32", "scalar(smin=0xffffffff80000000,smax=smax32=100)"},
+	{"w shift left by the unknown", "r1 = *(u8 *)(r9 + 0)\nr2 = *(u8 *)(r9 + 0)\nw1 <<= w2", "scalar()"},
+	{"w shift left that drops bits", "r1 = *(u16 *)(r9 + 0)\nw1 <<= 20", "scalar(smin=0,smax=umax=umax32=0xfff00000,smax32=0x7ff00000,var_off=(0x0; 0xfff00000))"},
+	{"shift right", "r1 = *(u64 *)(r9 + 0)\nr1 >>= 56", "scalar(smin=smin32=0,smax=umax=smax32=umax32=255,var_off=(0x0; 0xff))"},
+	{"w shift right", "r1 = *(u64 *)(r9 + 0)\nw1 >>= 30", "scalar(smin=smin32=0,smax=umax=smax32=umax32=3,var_off=(0x0; 0x3))"},
+	{"shift right of two halves", "r1 = *(u64 *)(r9 + 0)\nr1 >>= 8", "scalar(smin=0,smax=umax=0xffffffffffffff,var_off=(0x0; 0xffffffffffffff))"},
+	{"arithmetic shift right", "r1 = *(s16 *)(r9 + 0)\nr1 s>>= 8", "scalar(smin=smin32=-128,smax=smax32=127)"},
+	{"w arithmetic shift right", "r1 = *(s16 *)(r9 + 0)\nw1 s>>= 8", "scalar(smin=0,smax=umax=0xffffffff,smin32=-128,smax32=127,var_off=(0x0; 0xffffffff))"},
+	{"sign-extend a bounded byte", "r1 = *(u64 *)(r9 + 0)\nif r1 > 0x7f goto +0\nr1 = (s8)r1", "scalar(smin=smin32=0,smax=umax=smax32=umax32=127,var_off=(0x0; 0x7f))"},
+	{"sign-extend an unbounded byte", "r1 = *(u8 *)(r9 + 0)\nr1 = (s8)r1", "scalar(smin=smin32=-128,smax=smax32=127)"},
+	{"sign-extend forgets bits", "r1 = *(u64 *)(r9 + 0)\nr1 &= 0x7c\nr1 = (s8)r1", "scalar(smin=smin32=0,smax=umax=smax32=umax32=124,var_off=(0x0; 0x7f))"},
+	{"w sign-extend", "r1 = *(u8 *)(r9 + 0)\nw1 = (s8)w1", "scalar(smin=0,smax=umax=0xffffffff,smin32=-128,smax32=127,var_off=(0x0; 0xffffffff))"},
+	{"w sign-extend a bounded byte", "r1 = *(u8 *)(r9 + 0)\nr1 &= 0x3f\nr1 += -64\nw1 = (s8)w1", "scalar(smin=umin=umin32=0xffffffc0,smax=umax=0xffffffff,smin32=-64,smax32=-1,var_off=(0xffffffc0; 0x3f))"},
+	{"w move", "r1 = *(s16 *)(r9 + 0)\nw1 = w1", "scalar(smin=0,smax=umax=0xffffffff,smin32=-32768,smax32=32767,var_off=(0x0; 0xffffffff))"},
+	{"swap 16", "r1 = *(u8 *)(r9 + 0)\nr1 = be16 r1", "scalar(smin=smin32=0,smax=umax=smax32=umax32=0xff00,var_off=(0x0; 0xff00))"},
+	{"swap 32", "r1 = *(u16 *)(r9 + 0)\nr1 = bswap32 r1", "scalar(smin=0,smax=umax=umax32=0xffff0000,smax32=0x7fff0000,var_off=(0x0; 0xffff0000))"},
+	{"little-endian 32", "r1 = *(s8 *)(r9 + 0)\nr1 = le32 r1", "scalar(smin=0,smax=umax=0xffffffff,smin32=-128,smax32=127,var_off=(0x0; 0xffffffff))"},
+	{"unsigned upper bound", "r1 = *(u64 *)(r9 + 0)\nif r1 > 100 goto +0", "scalar(smin=smin32=0,smax=umax=smax32=umax32=100,var_off=(0x0; 0x7f))"},
+	{"unsigned lower bound", "r1 = *(u64 *)(r9 + 0)\nif r1 < 100 goto +0", "scalar(umin=100)"},
+	{"signed upper bound", "r1 = *(u64 *)(r9 + 0)\nif r1 s> 100 goto +0", "scalar(smax=100)"},
+	{"signed on both sides", "r1 = *(u64 *)(r9 + 0)\nif r1 s> 100 goto +0\nif r1 s< -5 goto +0", "scalar(smin=smin32=-5,smax=smax32=100)"},
+	{"signed turned unsigned", "r1 = *(u64 *)(r9 + 0)\nif r1 s> 100 goto +0\nif r1 s< 5 goto +0", "scalar(smin=umin=smin32=umin32=5,smax=umax=smax32=umax32=100,var_off=(0x0; 0x7f))"},
+	{"one side of a signed range", "r1 = *(u64 *)(r9 + 0)\nif r1 s> 100 goto +0\nif r1 s< -100 goto +0\nif r1 > 1000 goto +0", "scalar(smin=smin32=0,smax=umax=smax32=umax32=100,var_off=(0x0; 0x7f))"},
+	{"the other side", "r1 = *(u64 *)(r9 + 0)\nif r1 s> 100 goto +0\nif r1 s< -100 goto +0\nif r1 < 1000 goto +0", "scalar(smin=smin32=-100,smax=smax32=-1,umin=0xffffffffffffff9c,umin32=0xffffff9c,var_off=(0xffffffffffffff80; 0x7f))"},
+	{"w bounds alone", "r1 = *(u64 *)(r9 + 0)\nif w1 > 100 goto +0", "scalar(smax=0x7fffffff00000064,umax=0xffffffff00000064,smin32=0,smax32=umax32=100,var_off=(0x0; 0xffffffff0000007f))"},
+	{"w signed bounds", "r1 = *(u64 *)(r9 + 0)\nif w1 s> 100 goto +0\nif w1 s< -5 goto +0", "scalar(smin32=-5,smax32=100)"},
+	{"low half bounds the whole", "r1 = *(u64 *)(r9 + 0)\nr2 = 0x100000000 ll\nif r1 < r2 goto +0\nr2 = 0x380000000 ll\nif r1 > r2 goto +0\nif w1 s< 1 goto +0", "scalar(smin=umin=0x100000001,smax=umax=0x37fffffff,smin32=umin32=1,umax32=0x7fffffff,var_off=(0x0; 0x37fffffff))"},
+	{"low half after sign extension", "r1 = *(s32 *)(r9 + 0)\nif w1 s< 0 goto +0", "scalar(smin=smin32=0,smax=umax=umax32=0x7fffffff,var_off=(0x0; 0x7fffffff))"},
+	{"equal", "r1 = *(u64 *)(r9 + 0)\nif r1 != 7 goto +0", "7"},
+	{"w equal", "r1 = *(u64 *)(r9 + 0)\nif w1 != 7 goto +0", "scalar(smin=0x8000000000000007,smax=0x7fffffff00000007,umin=smin32=umin32=7,umax=0xffffffff00000007,smax32=umax32=7,var_off=(0x7; 0xffffffff00000000))"},
+	{"equal to a bounded one", "r1 = *(u64 *)(r9 + 0)\nr2 = *(u8 *)(r9 + 0)\nr2 &= 0xf8\nif r1 != r2 goto +0", "scalar(smin=smin32=0,smax=umax=smax32=umax32=248,var_off=(0x0; 0xf8))"},
+	{"unequal at the edge", "r1 = *(u8 *)(r9 + 0)\nif r1 == 0 goto +0\nif r1 == 255 goto +0", "scalar(smin=umin=smin32=umin32=1,smax=umax=smax32=umax32=254,var_off=(0x0; 0xff))"},
+	{"unequal in the middle", "r1 = *(u8 *)(r9 + 0)\nif r1 == 9 goto +0", "scalar(smin=smin32=0,smax=umax=smax32=umax32=255,var_off=(0x0; 0xff))"},
+	{"bit clear", "r1 = *(u8 *)(r9 + 0)\nif r1 & 0x81 goto +0", "scalar(smin=smin32=0,smax=umax=smax32=umax32=126,var_off=(0x0; 0x7e))"},
+	{"bit clear forgets bounds", "r1 = *(u64 *)(r9 + 0)\nif r1 > 100 goto +0\nif r1 & 0x1 goto +0", "scalar(smin=smin32=0,smax=umax=smax32=umax32=126,var_off=(0x0; 0x7e))"},
+	{"compared with a register", "r1 = *(u16 *)(r9 + 0)\nr2 = *(u8 *)(r9 + 0)\nif r1 >= r2 goto +0", "scalar(smin=smin32=0,smax=umax=smax32=umax32=254,var_off=(0x0; 0xff))"},
+	{"only one number left", "r1 = *(u64 *)(r9 + 0)\nr1 &= 0x80\nif r1 == 0 goto +0", "128"},
+	{"only one number between", "r1 = *(u8 *)(r9 + 0)\nr1 &= 0x88\nif r1 < 0x81 goto +0\nif r1 > 0x87 goto +0", "136"},
+	{"forked mask", "r1 = *(s32 *)(r9 + 0)\nr1 s>>= 31\nr1 &= 12", "12"},
+}
+
+// beforeRow and afterRow make a program of a row.
+func rowProgram(t *testing.T, text string, fd int) []isa.Instruction {
+	t.Helper()
+	body, err := isa.Assemble(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	insns := []isa.Instruction{{Op: isa.LdImm64, Dst: 9, Src: isa.PseudoMapValue, Imm: int32(fd)}, {}}
+	insns = append(insns, body...)
+	return append(insns, isa.Instruction{Op: isa.MovK}, isa.Instruction{Op: isa.Exit})
+}
+
+func TestRows(t *testing.T) {
+	for _, row := range rows {
+		w := walker{insns: rowProgram(t, row.program, 0)}
+		for at := 2; at < len(w.insns)-2; at = w.next {
+			w.step(at)
+		}
+		if got := logForm(*w.regs[1]); got != row.want {
+			t.Errorf("{%q, %q, %q},", row.name, row.program, got)
+		}
+	}
+}
