@@ -1,0 +1,44 @@
+package check
+
+import (
+	"unsafe"
+
+	"github.com/cilium/ebpf/btf"
+
+	"github.com/skepdev/skep/abi"
+	"github.com/skepdev/skep/isa"
+)
+
+func (p *pool) bytes() uint64 {
+	return uint64(p.live) * uint64(unsafe.Sizeof(State{})+unsafe.Sizeof(Frame{})+16*unsafe.Sizeof(Slot{}))
+}
+
+func (c *Checker) cpus() int { return 1024 }
+
+func (c *Checker) helperSince(id abi.HelperID) bool { return true }
+
+func (c *Checker) checkFormat(f, n *Reg) error { return nil }
+
+func (c *Checker) structWritable(t btf.Type, off, size int) bool { return false }
+
+func nullTracepointArg(name string, arg int) (mayNull, mayErr bool) { return false, false }
+
+func (c *Checker) structOpsReturn() (bool, error) { return false, nil }
+
+func (c *Checker) attachStructOps() error { return nil }
+
+func (c *Checker) iteratorArgs(name string) {}
+
+var sleepableHooks = map[string]bool{}
+
+func (c *Checker) loadKsym(r *Reg, k Ksym) error {
+	return c.reject(RuleNotSupported, ENOTSUPP, "kernel variables are not checked yet: %s", k.Name)
+}
+
+func (c *Checker) markFastcalls() error { return nil }
+
+func (c *Checker) fastcallContract(insn int, f *Frame, off int) {}
+
+func (c *Checker) speculate(ins isa.Instruction, to, from int) error { return nil }
+
+func (c *Checker) speculatePointerMath(ins isa.Instruction, ptr, off *Reg) error { return nil }

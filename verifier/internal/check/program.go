@@ -1,0 +1,150 @@
+package check
+
+import (
+	"context"
+	"time"
+
+	"github.com/cilium/ebpf/btf"
+
+	"github.com/skepdev/skep/abi"
+	"github.com/skepdev/skep/isa"
+)
+
+// Program is what is to be checked.
+type Program struct {
+	Name       string
+	Type       abi.ProgramType
+	AttachType abi.AttachType
+	// AttachTo names what tracing, lsm, ext and struct_ops programs are for: a
+	// function, a raw tracepoint, an iterator, "ops:member".
+	AttachTo string
+	License  string
+	// Flags as in BPF_PROG_LOAD.
+	Flags uint32
+	// Instructions with map references as indices into Maps, kfunc calls as
+	// keys of Kfuncs, and loads of kernel variables in Ksyms.
+	Instructions []isa.Instruction
+	Maps         []*Map
+	Funcs        []Func
+	Lines        []Line
+	Kfuncs       map[int32]string
+	WeakKfuncs   map[int32]bool
+	Ksyms        map[int]Ksym // by slot
+	// Types are those of the program's object, or nil.
+	Types *btf.Spec
+}
+
+// Func is a subprogram that begins at Slot.
+type Func struct {
+	Slot int
+	Name string
+	Type *btf.Func // nil without BTF
+}
+
+// Line is the source line that the code from Slot on came from.
+type Line struct {
+	Slot         int
+	File         string
+	Line, Column int
+	Text         string
+}
+
+// Ksym is a kernel variable whose address is loaded.
+type Ksym struct {
+	Name string
+	Weak bool
+}
+
+// Map is a map that the program refers to.
+type Map struct {
+	Name                           string
+	Type                           abi.MapType
+	KeySize, ValueSize, MaxEntries uint32
+	Flags                          uint32
+	Key, Value                     btf.Type // nil without BTF
+	// Inner is the template of a map of maps.
+	Inner *Map
+	// Frozen maps cannot be changed from user space any more; with
+	// FlagRdonlyProg their Contents are constants.
+	Frozen   bool
+	Contents []byte
+	record   *record
+}
+
+// Options choose how strictly to judge, and how long to try.
+type Options struct {
+	// Kernel is the version whose rules count, as major<<16 | minor<<8; 0 means
+	// the newest known.
+	Kernel uint32
+	// KernelTypes are the types of that kernel, for kfuncs, kernel variables and
+	// pointers into its structures; nil if unknown.
+	KernelTypes *btf.Spec
+	// Arch as in GOARCH; "" is amd64.
+	Arch string
+	// Unprivileged judges as for a user without CAP_BPF; NoPerfmon as for one
+	// with CAP_BPF but without CAP_PERFMON.
+	Unprivileged, NoPerfmon bool
+	// NoCapNetAdmin …: not looked at by the verifier proper.
+
+	// LogLevel as in BPF_PROG_LOAD: 1 the last path, 2 all paths, 4 statistics.
+	LogLevel uint32
+	// MaxLog bounds the log in bytes; 0 means 16 MiB.
+	MaxLog int
+	// MaxInstructions simulated; 0 means the kernel's million.
+	MaxInstructions int
+	// Timeout in wall-clock time and MaxMemory in bytes of states; 0 means none.
+	Timeout   time.Duration
+	MaxMemory uint64
+}
+
+func (o *Options) bpfCapable() bool       { return !o.Unprivileged }
+func (o *Options) allowPtrLeaks() bool    { return !o.Unprivileged && !o.NoPerfmon }
+func (o *Options) allowUninitStack() bool { return o.allowPtrLeaks() }
+func (o *Options) bypassSpec() bool       { return o.allowPtrLeaks() }
+
+// since reports whether the judged kernel is major.minor or newer.
+func (o *Options) since(major, minor uint32) bool {
+	return o.Kernel == 0 || o.Kernel>>8 >= major<<8|minor
+}
+
+// Result is what is known of an accepted program, and the statistics of either
+// outcome.
+type Result struct {
+	Stats Stats
+	Log   string
+	Facts []Fact // one an instruction slot
+	// StackDepth is the deepest use of the stack in bytes, calls included;
+	// Depths is that of each subprogram alone.
+	StackDepth int
+	Subprogs   []SubprogStats
+}
+
+// Stats are the kernel's own figures (print_verification_stats).
+type Stats struct {
+	Processed    int // simulated instructions
+	Limit        int
+	MaxPerInsn   int // states kept at one instruction
+	TotalStates  int
+	PeakStates   int
+	Time         time.Duration
+	LongestQueue int
+}
+
+// SubprogStats are those of one subprogram.
+type SubprogStats struct {
+	Name       string
+	Start, End int
+	Stack      int // bytes
+	Processed  int
+	Global     bool
+}
+
+// Verify checks a program. A program that is refused gives a *Rejection, and a
+// Result with the log and what was counted so far.
+func Verify(ctx context.Context, p *Program, opts Options) (*Result, error) {
+	c := newChecker(ctx, p, opts)
+	start := time.Now()
+	err := c.run()
+	c.stats.Time = time.Since(start)
+	return c.result(err == nil), err
+}
