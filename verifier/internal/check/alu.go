@@ -44,14 +44,12 @@ func (c *Checker) unary(ins isa.Instruction) error {
 		c.setUnknown(r)
 		return nil
 	}
-	rng := scalar.Unknown()
 	if ins.ALUOp() == isa.OpNeg {
-		rng = scalar.Alu(isa.OpNeg, ins.Class() == isa.ClassALU64, r.Range, r.Range)
+		r.Range.Apply(isa.OpNeg, ins.Class() == isa.ClassALU64, &r.Range)
 	} else {
-		rng = scalar.Swap(ins.Op, int(ins.Imm), r.Range)
+		r.Range = scalar.Swap(ins.Op, int(ins.Imm), r.Range)
 	}
-	precise := r.Precise
-	*r = Reg{Kind: Scalar, Range: rng, Precise: precise}
+	r.unlink()
 	return nil
 }
 
@@ -217,24 +215,20 @@ func (c *Checker) compute(ins isa.Instruction) error {
 // what "r1 = r2; r1 += K" says of the two.
 func (c *Checker) numberMath(ins isa.Instruction, dst, src *Reg) error {
 	op, is64 := ins.ALUOp(), ins.Class() == isa.ClassALU64
-	srcRange, srcConst := src.Range, src.IsConst()
-	if (op == isa.OpAnd || op == isa.OpOr) && srcConst {
-		if err := c.forkSign(ins, dst); err != nil {
+	srcConst, v := src.IsConst(), src.Value()
+	if op == isa.OpAnd || op == isa.OpOr {
+		if err := c.forkSign(ins, dst, src); err != nil {
 			return err
 		}
 	}
-	if (op == isa.OpDiv || op == isa.OpMod) && ins.Off == 1 {
-		dst.Range = signedDivision(op, is64, dst.Range, srcRange)
-	} else {
-		dst.Range = scalar.Alu(op, is64, dst.Range, srcRange)
-	}
+	// Division, signed or not, leaves nothing known but its width.
+	dst.Range.Apply(op, is64, &src.Range)
 	keep := c.opts.bpfCapable() && op == isa.OpAdd && is64 && dst.ID != 0 && srcConst &&
 		!(ins.Source() == isa.SrcX && ins.Src == ins.Dst)
 	if !keep {
 		dst.unlink()
 		return nil
 	}
-	v := srcRange.Value()
 	if dst.ID&linked != 0 || v > math.MaxInt32 {
 		dst.unlink()
 		return nil
@@ -244,50 +238,20 @@ func (c *Checker) numberMath(ins isa.Instruction, dst, src *Reg) error {
 	return nil
 }
 
-// signedDivision knows nothing of the result but its width, as Linux does.
-func signedDivision(_ uint8, is64 bool, _, _ scalar.Range) scalar.Range {
-	r := scalar.Unknown()
-	if !is64 {
-		r.ZeroExtend32()
-	}
-	return r
-}
-
-// forkSign follows -1 and 0 as two paths where an arithmetic shift left only
-// those: compilers make masks that way (maybe_fork_scalars).
-func (c *Checker) forkSign(ins isa.Instruction, dst *Reg) error {
-	if !c.opts.since(6, 16) {
-		return nil
-	}
-	is32 := false
-	switch {
-	case dst.SMin == -1 && dst.SMax == 0:
-	case dst.S32Min == -1 && dst.S32Max == 0:
-		is32 = true
-	default:
+// forkSign follows 0 as a path of its own where a number is a mask of all bits
+// or none: compilers make those of comparisons.
+func (c *Checker) forkSign(ins isa.Instruction, dst, src *Reg) error {
+	zero, ones, ok := scalar.Fork(ins.ALUOp(), &dst.Range, &src.Range)
+	if !ok || !c.opts.since(6, 12) {
 		return nil
 	}
 	other, err := c.push(c.insn, c.insn, false)
 	if err != nil {
 		return err
 	}
-	o := &other.regs()[ins.Dst]
-	if is32 {
-		o.Range = withLow32(o.Range, 0)
-		dst.Range = withLow32(dst.Range, math.MaxUint32)
-		return nil
-	}
-	o.Range = scalar.Const(0)
-	dst.Range = scalar.Const(math.MaxUint64)
+	other.regs()[ins.Dst].Range = zero
+	dst.Range = ones
 	return nil
-}
-
-// withLow32 is r with its lower half known to be v.
-func withLow32(r scalar.Range, v uint32) scalar.Range {
-	r.Bits = r.Bits.WithSubreg(scalar.TnumConst(uint64(v)))
-	r.S32Min, r.S32Max = int32(v), int32(v)
-	r.U32Min, r.U32Max = v, v
-	return r
 }
 
 func aluText(op uint8) string {

@@ -126,7 +126,7 @@ func (c *Checker) branchTaken(a, b *Reg, op uint8, is32 bool) int {
 		return packetTaken(a, b, op)
 	}
 	if a.Kind == Scalar && b.Kind == Scalar {
-		return scalar.Taken(op, is32, a.Range, b.Range)
+		return scalar.Outcome(op, is32, &a.Range, &b.Range)
 	}
 	if is32 {
 		return -1
@@ -181,12 +181,14 @@ func packetTaken(a, b *Reg, op uint8) int {
 func (c *Checker) refine(ins isa.Instruction, dst, src *Reg, oregs *[11]Reg, is32 bool, links *linkedRegs, other *State) {
 	odst := &oregs[ins.Dst]
 	if dst.Kind == Scalar && src.Kind == Scalar {
-		ta, tb, fa, fb := scalar.Refine(ins.JumpOp(), is32, dst.Range, src.Range)
-		dst.Range, odst.Range = fa, ta
+		osrc := &c.fake[1]
 		if ins.Source() == isa.SrcX {
-			// With both operands one register the second says as much.
-			src.Range, oregs[ins.Src].Range = fb, tb
+			osrc = &oregs[ins.Src]
+		} else {
+			c.fake[1] = c.fake[0]
 		}
+		scalar.Deny(ins.JumpOp(), is32, &dst.Range, &src.Range)
+		scalar.Assume(ins.JumpOp(), is32, &odst.Range, &osrc.Range)
 	}
 	if ins.Source() == isa.SrcX && src.Kind == Scalar && src.ID != 0 {
 		c.syncLinked(c.cur, src, links)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/skepdev/skep/abi"
 	"github.com/skepdev/skep/isa"
 )
 
@@ -26,24 +25,19 @@ const (
 
 // insnAux is what is known of an instruction apart from any path.
 type insnAux struct {
-	liveRegs   uint16 // registers read before written from here on
-	scc        int32  // loop that the instruction is part of, 0 if none
-	prune      bool   // paths meet here: compare states
-	jump       bool   // a jump, or the target of one: keep in the history
-	force      bool   // always make a checkpoint
-	callback   bool   // calls a function that calls back
-	iterNext   bool
-	seen       bool
-	fastcall   bool
-	ptr        Kind // what the memory access went through, to catch mixes
-	ptrFlags   Flags
-	ptrSet     bool
-	processed  int
-	fact       Fact
-	mapState   int32 // map of a lookup: index+1, -1 several
-	callsite   bool
-	liveEntry  bool
-	storageSlp bool
+	liveRegs  uint16 // registers read before written from here on
+	scc       int32  // loop that the instruction is part of, 0 if none
+	prune     bool   // paths meet here: compare states
+	jump      bool   // a jump, or the target of one: keep in the history
+	force     bool   // always make a checkpoint
+	callback  bool   // calls a function that calls back
+	iterNext  bool
+	seen      bool
+	ptr       Kind // what the memory access went through, to catch mixes
+	ptrFlags  Flags
+	ptrSet    bool
+	processed int
+	fact      Fact
 }
 
 // Checker verifies one program. It is used once, by one goroutine.
@@ -54,25 +48,23 @@ type Checker struct {
 	types *typeTable
 	log   logger
 	pool  pool
-	err   error
 
 	insns []isa.Instruction
 	aux   []insnAux
 	subs  []subprog
-	ctxOf *abi.Struct
 	kind  programKind
 
-	cur     *State
-	pending []pendingState
-	points  []checkpointList // by instruction
-	visits  map[sccKey]*sccVisit
+	cur         *State
+	pending     []pendingState
+	points      []checkpointList // by instruction
+	visits      map[sccKey]*sccVisit
 	histCurrent bool // the newest history entry is the current instruction's
-	insn    int // current instruction
-	prev    int // the one before
-	ids     uint32
-	idmap   idMap
-	bt      backtrack
-	fake    [2]Reg
+	insn        int  // current instruction
+	prev        int  // the one before
+	ids         uint32
+	idmap       idMap
+	bt          backtrack
+	fake        [2]Reg
 
 	jumps, prevJumps, prevInsns int
 	stats                       Stats
@@ -82,6 +74,7 @@ type Checker struct {
 	arena                       *Map
 	exceptionCallback           int // its subprogram, 0 if none
 	totalStack                  int
+	inner                       []innerMap
 	exploreALU                  bool
 }
 

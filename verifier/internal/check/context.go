@@ -262,7 +262,7 @@ func (c *Checker) argsTrusted() bool {
 var untrustedHooks = map[string]bool{
 	"bpf_map_free_security": true, "bpf_prog_free_security": true, "bpf_token_free": true,
 	"file_alloc_security": true, "file_free_security": true, "sk_alloc_security": true, "sk_free_security": true,
-	"task_free": true,
+	"task_free":            true,
 	"bpf_lsm_bpf_map_free": true, "bpf_lsm_bpf_prog_free": true, "bpf_lsm_bpf_token_free": true,
 	"bpf_lsm_file_alloc_security": true, "bpf_lsm_file_free_security": true, "bpf_lsm_sk_alloc_security": true,
 	"bpf_lsm_sk_free_security": true, "bpf_lsm_task_free": true,

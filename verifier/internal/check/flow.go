@@ -17,7 +17,7 @@ func (c *Checker) checkFlow() error {
 				continue
 			}
 			s.walked, again = true, true
-			if err := c.walk(k, color); err != nil {
+			if err := c.walkFlow(k, color); err != nil {
 				return err
 			}
 		}
@@ -39,8 +39,8 @@ type walkFrame struct {
 	next int
 }
 
-// walk is a depth-first search of one function.
-func (c *Checker) walk(k int, color []uint8) error {
+// walkFlow is a depth-first search of one function.
+func (c *Checker) walkFlow(k int, color []uint8) error {
 	s := &c.subs[k]
 	var path []walkFrame
 	enter := func(i int) {

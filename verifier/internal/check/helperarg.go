@@ -25,7 +25,7 @@ var fits = map[abi.ArgKind][]regClass{
 	abi.ArgPerCPUBTFPtr:  {{BTFPtr, PerCPU}, {BTFPtr, PerCPU | RCU}, {BTFPtr, PerCPU | Trusted}},
 	abi.ArgSpinLock:      {{MapValue, 0}, {BTFPtr, Alloc}},
 	abi.ArgRingBufMem:    {{Mem, RingBuf}},
-	abi.ArgFunc:          {{Func, 0}},
+	abi.ArgFunc:          {{FuncPtr, 0}},
 	abi.ArgStack:         {{Stack, 0}},
 	abi.ArgConstStr:      {{MapValue, 0}},
 	abi.ArgTimer:         {{MapValue, 0}},

@@ -7,10 +7,10 @@ const (
 	NotInit Kind = iota
 	Scalar
 	Ctx
-	ConstMap  // the map itself
-	MapValue  // inside an element's value
-	MapKey    // inside an element's key
-	Stack     // inside a stack frame
+	ConstMap // the map itself
+	MapValue // inside an element's value
+	MapKey   // inside an element's key
+	Stack    // inside a stack frame
 	PacketMeta
 	Packet
 	PacketEnd
@@ -23,8 +23,8 @@ const (
 	BTFPtr // inside a structure of the kernel's, or of the program's own types
 	Mem    // inside memory of a known size
 	Arena
-	Buf  // inside a buffer whose size is checked when the program is attached
-	Func // a subprogram
+	Buf     // inside a buffer whose size is checked when the program is attached
+	FuncPtr // a subprogram
 	ConstDynptr
 	// What only stack slots hold.
 	SlotDynptr
@@ -36,7 +36,7 @@ var kindNames = [...]string{
 	NotInit: "?", Scalar: "scalar", Ctx: "ctx", ConstMap: "map_ptr", MapValue: "map_value", MapKey: "map_key",
 	Stack: "fp", PacketMeta: "pkt_meta", Packet: "pkt", PacketEnd: "pkt_end", FlowKeys: "flow_keys",
 	Socket: "sock", SockCommon: "sock_common", TCPSock: "tcp_sock", TPBuffer: "tp_buffer",
-	XDPSock: "xdp_sock", BTFPtr: "ptr_", Mem: "mem", Arena: "arena", Buf: "buf", Func: "func",
+	XDPSock: "xdp_sock", BTFPtr: "ptr_", Mem: "mem", Arena: "arena", Buf: "buf", FuncPtr: "func",
 	ConstDynptr: "dynptr_ptr", SlotDynptr: "dynptr", SlotIter: "iter", SlotIRQ: "irq",
 }
 
@@ -52,8 +52,8 @@ const (
 	Trusted
 	Untrusted
 	RCU
-	Alloc  // made by the program, of a type of its own
-	NonOwn // borrowed from a list or tree
+	Alloc      // made by the program, of a type of its own
+	NonOwn     // borrowed from a list or tree
 	fromPacket // a slice of a packet's dynptr: moves with the packet
 )
 
@@ -62,8 +62,13 @@ var flagNames = [...]struct {
 	flag Flags
 	name string
 }{
-	{RdOnly, "rdonly_"}, {RingBuf, "ringbuf_"}, {User, "user_"}, {PerCPU, "percpu_"},
-	{Untrusted, "untrusted_"}, {Trusted, "trusted_"}, {RCU, "rcu_"},
+	{RdOnly, "rdonly_"},
+	{RingBuf, "ringbuf_"},
+	{User, "user_"},
+	{PerCPU, "percpu_"},
+	{Untrusted, "untrusted_"},
+	{Trusted, "trusted_"},
+	{RCU, "rcu_"},
 }
 
 // typeName is the kernel's name of a kind of pointer in messages.
@@ -86,9 +91,6 @@ func typeName(k Kind, f Flags) string {
 
 // isPacket reports pointers that a comparison with the packet's end bounds.
 func (k Kind) isPacket() bool { return k == Packet || k == PacketMeta }
-
-// isSocket reports pointers to the UAPI's view of a socket.
-func (k Kind) isSocket() bool { return k == Socket || k == SockCommon || k == TCPSock || k == XDPSock }
 
 // spillable reports what may be kept on the stack and come back whole.
 func (k Kind) spillable() bool {

@@ -221,7 +221,7 @@ func (c *Checker) loadFunc(ins isa.Instruction, r *Reg) error {
 	case k == 0:
 		return c.reject(RuleCallback, EINVAL, "callback function cannot be the main program")
 	}
-	*r = pointerReg(Func, 0)
+	*r = pointerReg(FuncPtr, 0)
 	r.Obj = uint32(k)
 	return nil
 }

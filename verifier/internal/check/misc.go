@@ -1,17 +1,11 @@
 package check
 
 import (
-	"unsafe"
-
 	"github.com/cilium/ebpf/btf"
 
 	"github.com/skepdev/skep/abi"
 	"github.com/skepdev/skep/isa"
 )
-
-func (p *pool) bytes() uint64 {
-	return uint64(p.live) * uint64(unsafe.Sizeof(State{})+unsafe.Sizeof(Frame{})+16*unsafe.Sizeof(Slot{}))
-}
 
 func (c *Checker) cpus() int { return 1024 }
 

@@ -85,6 +85,7 @@ func (c *Checker) trace(st *State, insn int) (changed bool, err error) {
 			return changed, c.traceToEntry(st, &changed)
 		}
 		h := st.hist
+		c.log.traceFrom(c, last, first, next)
 		for i := last; ; {
 			if !skip {
 				err = c.traceOver(i, next, histAt(h, i))

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/skepdev/skep/isa"
@@ -68,7 +69,7 @@ func (c *Checker) pointerMath(ins isa.Instruction, ptr, off *Reg) error {
 
 func mathAllowed(k Kind, known bool, off *Reg, op uint8, c *Checker) bool {
 	switch k {
-	case Ctx, MapValue, MapKey, Stack, PacketMeta, Packet, TPBuffer, BTFPtr, Mem, Buf, Func, ConstDynptr:
+	case Ctx, MapValue, MapKey, Stack, PacketMeta, Packet, TPBuffer, BTFPtr, Mem, Buf, FuncPtr, ConstDynptr:
 		return true
 	case FlowKeys:
 		return known
@@ -175,4 +176,10 @@ func (c *Checker) checkUnprivOffset(ins isa.Instruction, r *Reg) error {
 	return nil
 }
 
-func tnumText(t scalar.Tnum) string { return t.String() }
+// tnumText is the kernel's form of partly known bits (tnum_strn).
+func tnumText(t scalar.Tnum) string {
+	if t.Mask == 0 {
+		return unum(t.Value)
+	}
+	return fmt.Sprintf("(%#x; %#x)", t.Value, t.Mask)
+}

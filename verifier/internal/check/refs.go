@@ -59,16 +59,6 @@ func (c *Checker) unlock(kind RefKind, r *Reg) bool {
 	return false
 }
 
-// holds reports a lock of the given kinds on what r points into.
-func (s *State) holds(kinds RefKind, id uint32, obj uint64) bool {
-	for i := range s.Refs {
-		if f := &s.Refs[i]; f.Kind&kinds != 0 && f.ID == id && f.Obj == obj {
-			return true
-		}
-	}
-	return false
-}
-
 // dropBorrowed invalidates what was borrowed from lists and trees under a lock
 // that is given back (invalidate_non_owning_refs).
 func (c *Checker) dropBorrowed() {

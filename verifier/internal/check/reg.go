@@ -71,8 +71,6 @@ func (c *Checker) setConst(r *Reg, v uint64) {
 	r.Precise = !c.opts.bpfCapable()
 }
 
-func (r *Reg) is(k Kind) bool { return r.Kind == k }
-
 func (r *Reg) maybeNull() bool { return r.Flags&MaybeNull != 0 }
 
 // isNull reports the number 0.
@@ -100,7 +98,7 @@ func (r *Reg) notNull() bool {
 		return false
 	}
 	switch r.Kind {
-	case Socket, TCPSock, MapValue, MapKey, SockCommon, ConstMap, Stack, Ctx, Func:
+	case Socket, TCPSock, MapValue, MapKey, SockCommon, ConstMap, Stack, Ctx, FuncPtr:
 		return true
 	case BTFPtr:
 		return r.trusted()

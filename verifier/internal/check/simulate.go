@@ -2,6 +2,7 @@ package check
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/skepdev/skep/isa"
@@ -166,27 +167,15 @@ func (c *Checker) nextPath() (done bool, err error) {
 
 // path is how the current state was reached, oldest step first.
 func (c *Checker) path() []Step {
+	const maxSteps = 10_000
 	var steps []Step
-	next := c.insn
-	add := func(h []histEntry) {
-		for i := len(h) - 1; i >= 0; i-- {
-			e := h[i]
-			if e.prev < 0 || e.linked.n > 0 && i > 0 && h[i-1].insn == e.insn {
-				continue
+	for s := c.cur; s != nil && len(steps) < maxSteps; s = s.Parent {
+		for i := len(s.hist) - 1; i >= 0; i-- {
+			if e := &s.hist[i]; e.prev >= 0 {
+				steps = append(steps, Step{Insn: int(e.prev), Next: int(e.insn)})
 			}
-			steps = append(steps, Step{Insn: e.prev, Next: e.insn})
 		}
 	}
-	add(c.cur.hist)
-	for p := c.cur.Parent; p != nil; p = p.Parent {
-		add(p.hist)
-		if len(steps) > 10000 {
-			break
-		}
-	}
-	for i, j := 0, len(steps)-1; i < j; i, j = i+1, j-1 {
-		steps[i], steps[j] = steps[j], steps[i]
-	}
-	_ = next
+	slices.Reverse(steps)
 	return steps
 }

@@ -135,21 +135,6 @@ func (s *State) eachReg(visit func(r *Reg)) {
 	}
 }
 
-// eachRegOrSlot is eachReg that also visits slots of iterators and dynptrs.
-func (s *State) eachRegOrSlot(visit func(r *Reg)) {
-	for i := 0; i <= s.Cur; i++ {
-		f := s.Frames[i]
-		for j := range f.Regs {
-			visit(&f.Regs[j])
-		}
-		for j := range f.Slots {
-			if f.Slots[j].special() {
-				visit(&f.Slots[j].Reg)
-			}
-		}
-	}
-}
-
 // grow makes the frame's stack reach down to fp-bytes.
 func (f *Frame) grow(bytes int) {
 	n := (bytes + slotBytes - 1) / slotBytes

@@ -28,10 +28,9 @@ type subprog struct {
 	args       []argInfo // of global functions
 	argsReady  bool
 	// changesPacket and mightSleep say what calling it may do.
-	changesPacket, mightSleep, mightThrow bool
-	fastcallOff                           int
-	postorder                             []int
-	keepFastcall                          bool
+	changesPacket, mightSleep bool
+	fastcallOff               int
+	postorder                 []int
 }
 
 // checkSize refuses programs longer than their privilege allows.

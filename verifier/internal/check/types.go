@@ -1,8 +1,6 @@
 package check
 
 import (
-	"errors"
-
 	"github.com/cilium/ebpf/btf"
 )
 
@@ -175,8 +173,6 @@ const (
 	walkPtr
 	walkStruct
 )
-
-var errNoField = errors.New("no such field")
 
 // walk finds what [off, off+size) of a structure holds (btf_struct_walk).
 // Untrusted reads may be laxer about a member's end.

@@ -23,10 +23,11 @@ type Named struct {
 // program carries none.
 const KernelName = "kernel"
 
-// Judges are all there are. Ours joins here.
+// Judges are all there are.
 func Judges() []Named {
 	return []Named{
 		{KernelName, Kernel},
+		{OursName, Ours()},
 	}
 }
 

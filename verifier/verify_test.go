@@ -1,0 +1,44 @@
+package verifier_test
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+
+	"github.com/skepdev/skep/object"
+	"github.com/skepdev/skep/verifier"
+)
+
+// TestOwnObjects holds skep's own objects against the verifier: those made to
+// be refused are, all others are accepted.
+func TestOwnObjects(t *testing.T) {
+	files, err := filepath.Glob("../engine/enginetest/testdata/*.bpf.o")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no objects: %v", err)
+	}
+	own, err := filepath.Glob("../bpf/objects/*.o")
+	if err != nil || len(own) == 0 {
+		t.Fatalf("no objects of package bpf: %v", err)
+	}
+	for _, file := range append(files, own...) {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			coll, err := object.OpenFile(file, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name := range coll.Programs {
+				p, err := verifier.FromSpec(coll, name, nil)
+				if err != nil {
+					t.Logf("%s: %v", name, err)
+					continue
+				}
+				rep, err := verifier.Verify(context.Background(), p, verifier.Options{LogLevel: 1})
+				if bad := filepath.Base(file) == "bad.bpf.o"; bad && err == nil {
+					t.Errorf("%s is accepted", name)
+				} else if !bad && err != nil {
+					t.Errorf("%s is refused: %v\n%s", name, err, rep.Log)
+				}
+			}
+		})
+	}
+}
