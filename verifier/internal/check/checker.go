@@ -25,19 +25,22 @@ const (
 
 // insnAux is what is known of an instruction apart from any path.
 type insnAux struct {
-	liveRegs  uint16 // registers read before written from here on
-	scc       int32  // loop that the instruction is part of, 0 if none
-	prune     bool   // paths meet here: compare states
-	jump      bool   // a jump, or the target of one: keep in the history
-	force     bool   // always make a checkpoint
-	callback  bool   // calls a function that calls back
-	iterNext  bool
-	seen      bool
-	ptr       Kind // what the memory access went through, to catch mixes
-	ptrFlags  Flags
-	ptrSet    bool
-	processed int
-	fact      Fact
+	liveRegs uint16 // registers read before written from here on
+	scc      int32  // loop that the instruction is part of, 0 if none
+	prune    bool   // paths meet here: compare states
+	jump     bool   // a jump, or the target of one: keep in the history
+	force    bool   // always make a checkpoint
+	callback bool   // calls a function that calls back
+	iterNext bool
+	seen     bool
+	// bpf_loop: seen once, always with the same callback and no flags.
+	loopSeen, loopInline bool
+	loopCallback         int
+	ptr                  Kind // what the memory access went through, to catch mixes
+	ptrFlags             Flags
+	ptrSet               bool
+	processed            int
+	fact                 Fact
 }
 
 // Checker verifies one program. It is used once, by one goroutine.

@@ -105,6 +105,9 @@ func (c *Checker) fieldAt(s *abi.Struct, a access) *abi.Field {
 	for i := range s.Fields {
 		f := &s.Fields[i]
 		lo, hi := int(f.Offset), int(f.Offset+f.Size)
+		if a.off == lo && a.size == 4 && widePorts[f.Name] && f.Size == 2 && !a.write {
+			return f // ports were 32 bits wide once
+		}
 		if a.off < lo || a.off+a.size > hi {
 			continue
 		}
@@ -118,6 +121,9 @@ func (c *Checker) fieldAt(s *abi.Struct, a access) *abi.Field {
 	}
 	return nil
 }
+
+// widePorts may be loaded with the padding behind them.
+var widePorts = map[string]bool{"dst_port": true, "remote_port": true}
 
 // fieldHolds is what a register holds after loading a field.
 func (c *Checker) fieldHolds(f *abi.Field) Reg {

@@ -1,99 +1,162 @@
 package check
 
+import "github.com/skepdev/skep/abi"
+
 // checkStackDepth adds up the frames along every chain of calls
 // (check_max_stack_depth).
 func (c *Checker) checkStackDepth() error {
-	c.insn = -1
-	c.cur = nil
-	for k := range c.subs {
-		if k == 0 || c.subs[k].isAsync {
-			if err := c.depthFrom(k); err != nil {
-				return err
-			}
+	c.insn, c.cur = -1, nil
+	own := c.ownStacks()
+	for k := len(c.subs) - 1; k >= 0; k-- {
+		if k != 0 && !c.subs[k].isAsync {
+			continue
+		}
+		d := depthWalk{c: c, own: own && k == 0}
+		if err := d.from(k); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// depthLimits with tail calls: the frames above one must leave room.
 const (
+	// tailCallStack is what frames above a tail call may take.
 	tailCallStack = 256
-	stackGrain    = 16 // with a compiler; 32 without
+	stackGrain    = 16 // of the kernel's compiler
+	// ownStackMin: functions with smaller frames stay on the kernel's stack.
+	ownStackMin = 64
 )
 
-func roundStack(bytes int) int {
-	bytes = max(bytes, 1)
-	return (bytes + stackGrain - 1) / stackGrain * stackGrain
-}
-
-type depthFrame struct {
-	sub, insn, depth int
-	tail             bool
-}
-
-func (c *Checker) depthFrom(root int) error {
-	var path []depthFrame
-	depth, k, i := 0, root, c.subs[root].start
-	tail := false
-	enter := func() error {
-		s := &c.subs[k]
-		if len(path) > 0 && s.hasTail && depth >= tailCallStack {
-			return c.reject(RuleStackDepth, EACCES, "tail_calls are not allowed when call stack of previous frames is %d bytes. Too large", depth)
+// ownStacks reports programs whose functions get stacks of their own, so that
+// frames need not add up (bpf_enable_priv_stack, Linux 6.13 on amd64 and 6.18
+// on arm64).
+func (c *Checker) ownStacks() bool {
+	for k := range c.subs {
+		if c.subs[k].hasTail {
+			return false
 		}
-		depth += roundStack(s.stack)
-		c.totalStack = max(c.totalStack, depth)
-		if depth > maxStack {
-			return c.reject(RuleStackDepth, EACCES, "combined stack size of %d calls is %d. Too large", len(path)+1, depth)
-		}
-		return nil
 	}
-	if err := enter(); err != nil {
+	if !c.opts.since(6, 13) || c.opts.Arch != "amd64" {
+		return false
+	}
+	switch c.prog.Type {
+	case abi.ProgKprobe, abi.ProgTracepoint, abi.ProgPerfEvent, abi.ProgRawTracepoint:
+		return true
+	case abi.ProgTracing:
+		return c.prog.AttachType != abi.AttachTraceIter
+	case abi.ProgLSM:
+		return c.prog.AttachType == abi.AttachLSMMAC
+	}
+	return false
+}
+
+// depthWalk follows calls in the order of the code.
+type depthWalk struct {
+	c     *Checker
+	own   bool
+	path  []depthFrame
+	depth int
+}
+
+type depthFrame struct{ sub, next, depth int }
+
+func (d *depthWalk) from(k int) error {
+	i := d.c.subs[k].start
+	if err := d.enter(k); err != nil {
 		return err
 	}
 	for {
-		s := &c.subs[k]
-		descended := false
-		for ; i < s.end; i += c.insns[i].Width() {
-			ins := c.insns[i]
-			if !ins.IsSubprogCall() && !isFuncPointer(ins) {
-				continue
+		at, callee, err := d.nextCall(k, i)
+		switch {
+		case err != nil:
+			return err
+		case callee >= 0:
+			d.path = append(d.path, depthFrame{sub: k, next: at + d.c.insns[at].Width(), depth: d.depth})
+			if len(d.path) >= maxFrames {
+				d.c.insn = at
+				return d.c.reject(RuleCallDepth, E2BIG, "the call stack of %d frames is too deep !", len(d.path))
 			}
-			next := c.subprogStarting(i + 1 + int(ins.Imm))
-			if next < 0 {
-				continue
-			}
-			if c.subs[next].isAsync {
-				if isFuncPointer(ins) {
-					continue // runs on a stack of its own
-				}
-				c.insn = i
-				return c.reject(RuleCallback, EFAULT, "insn %d cannot call async callback directly", i)
-			}
-			if isFuncPointer(ins) && !c.subs[next].isCallback {
-				continue
-			}
-			path = append(path, depthFrame{sub: k, insn: i + ins.Width(), depth: depth, tail: tail})
-			if len(path) >= maxFrames {
-				c.insn = i
-				return c.reject(RuleCallDepth, E2BIG, "the call stack of %d frames is too deep !", len(path)+1)
-			}
-			tail = tail || c.subs[next].hasTail
-			k, i = next, c.subs[next].start
-			c.insn = -1
-			if err := enter(); err != nil {
+			k, i = callee, d.c.subs[callee].start
+			if err := d.enter(k); err != nil {
 				return err
 			}
-			descended = true
-			break
+		case len(d.path) == 0:
+			return nil
+		default:
+			top := d.path[len(d.path)-1]
+			d.path = d.path[:len(d.path)-1]
+			k, i, d.depth = top.sub, top.next, top.depth
 		}
-		if descended {
+	}
+}
+
+// enter adds a function's frame.
+func (d *depthWalk) enter(k int) error {
+	c, s := d.c, &d.c.subs[k]
+	c.insn = s.start
+	if s.hasLdAbs {
+		inCallback := s.isCallback
+		for _, f := range d.path {
+			inCallback = inCallback || c.subs[f.sub].isCallback
+		}
+		if inCallback {
+			return c.reject(RuleLegacyLoad, EINVAL, "cannot use BPF_LD_[ABS|IND] within callback")
+		}
+	}
+	if k > 0 && s.hasTail && d.depth >= tailCallStack {
+		return c.reject(RuleStackDepth, EACCES, "tail_calls are not allowed when call stack of previous frames is %d bytes. Too large", d.depth)
+	}
+	size := (s.stack + stackGrain - 1) / stackGrain * stackGrain
+	c.totalStack = max(c.totalStack, d.depth+size)
+	if d.own && size >= ownStackMin {
+		if size > maxStack {
+			return c.reject(RuleStackDepth, EACCES, "stack size of subprog %d is %d. Too large", k, size)
+		}
+		return nil
+	}
+	if d.depth += size; d.depth > maxStack {
+		return c.reject(RuleStackDepth, EACCES, "combined stack size of %d calls is %d. Too large", len(d.path)+1, d.depth)
+	}
+	return nil
+}
+
+// nextCall is the next call, or mention of a callback, from i on; -1 if there is
+// none.
+func (d *depthWalk) nextCall(k, i int) (at, callee int, err error) {
+	c := d.c
+	for ; i < c.subs[k].end; i += c.insns[i].Width() {
+		ins := c.insns[i]
+		if c.isThrow(ins) {
+			if err := d.throws(k, i); err != nil {
+				return i, -1, err
+			}
+		}
+		if !ins.IsSubprogCall() && !isFuncPointer(ins) {
 			continue
 		}
-		if len(path) == 0 {
-			return nil
+		callee := c.subprogStarting(i + 1 + int(ins.Imm))
+		s := &c.subs[callee]
+		if s.isAsync && !ins.IsSubprogCall() {
+			continue // runs on an empty stack
 		}
-		top := path[len(path)-1]
-		path = path[:len(path)-1]
-		k, i, depth, tail = top.sub, top.insn, top.depth, top.tail
+		if s.isExcept && ins.IsSubprogCall() {
+			c.insn = i
+			return i, -1, c.reject(RuleException, EINVAL, "insn %d cannot call exception cb directly", i)
+		}
+		return i, callee, nil
 	}
+	return i, -1, nil
+}
+
+// throws refuses exceptions out of callbacks.
+func (d *depthWalk) throws(k, i int) error {
+	bad := d.c.subs[k].isCallback
+	for _, f := range d.path {
+		bad = bad || d.c.subs[f.sub].isCallback
+	}
+	if !bad {
+		return nil
+	}
+	d.c.insn = i
+	return d.c.reject(RuleException, EINVAL, "bpf_throw kfunc (insn %d) cannot be called from callback subprog %d", i, k)
 }

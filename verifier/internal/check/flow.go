@@ -1,6 +1,7 @@
 package check
 
 import (
+	"github.com/skepdev/skep/abi"
 	"github.com/skepdev/skep/isa"
 )
 
@@ -29,6 +30,7 @@ func (c *Checker) checkFlow() error {
 		}
 	}
 	c.insn = -1
+	c.spreadEffects()
 	return nil
 }
 
@@ -76,75 +78,97 @@ func (c *Checker) walkFlow(k int, color []uint8) error {
 	return nil
 }
 
-// markPoints says where states are compared and what the history keeps.
+// markPoints says where states are compared and what the history keeps
+// (visit_insn, visit_func_call_insn).
 func (c *Checker) markPoints(i int) {
 	ins := c.insns[i]
-	a := &c.aux[i]
-	point := func(at int) {
-		if at < len(c.aux) {
-			c.aux[at].prune = true
-		}
-	}
-	jump := func(at int) {
-		if at < len(c.aux) {
-			c.aux[at].jump = true
-		}
-	}
-	if ins.IsSubprogCall() || isFuncPointer(ins) {
-		c.subs[c.subprogStarting(i+1+int(ins.Imm))].referenced = true
-	}
 	switch {
 	case isFuncPointer(ins):
-		point(i)
-		jump(i)
-	case ins.Op == isa.Exit:
+		c.markCallee(i)
+		c.meet(i+ins.Width(), true)
 	case ins.IsCall():
-		c.markCall(i, point, jump)
+		c.markCall(i)
 	case ins.Op == isa.JA, ins.Op == isa.JA32:
-		to := i + 1 + ins.Displacement()
-		point(to)
-		jump(to)
-	case ins.Op == isa.MayGoto:
-		point(i)
-		a.force = true
-		point(i + 1 + ins.Displacement())
-		jump(i + 1 + ins.Displacement())
-		jump(i + 1)
+		c.meet(i+1+ins.Displacement(), true)
 	case ins.IsJump():
-		point(i)
-		to := i + 1 + ins.Displacement()
-		point(to)
-		jump(to)
-		jump(i + 1)
-	case isLegacyLoad(ins):
-		jump(i + 1)
+		c.meet(i, false)
+		c.aux[i].force = ins.Op == isa.MayGoto
+		c.meet(i+1+ins.Displacement(), true)
 	}
 }
 
-func (c *Checker) markCall(i int, point, jump func(int)) {
+// meet marks a place where paths meet, and one that is jumped to or from.
+func (c *Checker) meet(i int, jump bool) {
+	if i >= len(c.aux) {
+		return
+	}
+	c.aux[i].prune = true
+	if jump {
+		c.aux[i].jump = true
+	}
+}
+
+func (c *Checker) markCallee(i int) {
+	to := i + 1 + int(c.insns[i].Imm)
+	c.subs[c.subprogStarting(to)].referenced = true
+	c.meet(i, false)
+	c.meet(to, true)
+}
+
+func (c *Checker) markCall(i int) {
 	ins := c.insns[i]
 	a := &c.aux[i]
-	call := c.callAt(i)
-	switch {
+	switch call := c.callAt(i); {
 	case call.async:
 		// The callback runs some time later, from a state of its own.
-		point(i)
+		c.meet(i, false)
 	case call.sync:
-		a.callback = true
-		a.force = true
-		point(i)
-		jump(i)
+		a.callback, a.force = true, true
+		c.meet(i, true)
 	case call.iterNext:
-		a.iterNext = true
-		a.force = true
-		point(i)
-		point(i + 1)
-	case ins.IsSubprogCall():
-		point(i)
-		jump(i + 1)
-		c.aux[i+1+int(ins.Imm)].jump = true
+		a.iterNext, a.force = true, true
+		c.meet(i, false)
 	}
-	if call.sync || call.async {
-		jump(i + 1)
+	if ins.IsSubprogCall() {
+		c.markCallee(i)
+	}
+	c.meet(i+1, true)
+	c.noteEffects(i)
+}
+
+// noteEffects notes what calling the function that i is in may do.
+func (c *Checker) noteEffects(i int) {
+	s := &c.subs[c.subprogAt(i)]
+	ins := c.insns[i]
+	switch {
+	case ins.IsHelperCall():
+		if h := abi.HelperByID(abi.HelperID(ins.Imm)); h != nil {
+			s.changesPacket = s.changesPacket || h.Flags&abi.HelperMovesPacket != 0
+			s.mightSleep = s.mightSleep || h.Flags&abi.HelperSleeps != 0
+		}
+	case ins.IsKfuncCall():
+		k := c.kfuncEffects(ins)
+		s.changesPacket = s.changesPacket || k.changesPacket
+		s.mightSleep = s.mightSleep || k.mightSleep
+	}
+}
+
+// callEffects is what calling a function may do besides returning.
+type callEffects struct{ changesPacket, mightSleep bool }
+
+// spreadEffects makes callers do what their callees may (merge_callee_effects).
+func (c *Checker) spreadEffects() {
+	for changed := true; changed; {
+		changed = false
+		for i := 0; i < len(c.insns); i += c.insns[i].Width() {
+			if ins := c.insns[i]; ins.IsSubprogCall() || isFuncPointer(ins) {
+				from, to := &c.subs[c.subprogStarting(i+1+int(ins.Imm))], &c.subs[c.subprogAt(i)]
+				if from.changesPacket && !to.changesPacket || from.mightSleep && !to.mightSleep {
+					to.changesPacket = to.changesPacket || from.changesPacket
+					to.mightSleep = to.mightSleep || from.mightSleep
+					changed = true
+				}
+			}
+		}
 	}
 }

@@ -272,6 +272,17 @@ func (c *Checker) helperSpecific(h *helperCall, moves *bool) error {
 // loopHelper simulates bpf_loop: the callback may run as often as R1 allows.
 func (c *Checker) loopHelper(h *helperCall) error {
 	regs := c.cur.regs()
+	// Whether the kernel unrolls the loop rests on the flags being 0.
+	if a := &c.aux[c.insn]; !a.loopSeen || a.loopInline {
+		zero := regs[4].isNull()
+		if zero {
+			if err := c.markPrecise(4); err != nil {
+				return err
+			}
+		}
+		a.loopInline = zero && (!a.loopSeen || a.loopCallback == h.subprog)
+		a.loopSeen, a.loopCallback = true, h.subprog
+	}
 	if err := c.markPrecise(1); err != nil {
 		return err
 	}

@@ -108,6 +108,9 @@ func (c *Checker) argFits(h *helperCall, a abi.Arg, r *Reg, reg int) error {
 	if h.id == abi.FnKptrXchg && reg == 2 && flags&Alloc != 0 {
 		flags &^= Alloc | PerCPU
 	}
+	if a.Kind == abi.ArgBTFSockCommon && (c.prog.Type == abi.ProgTracing || c.prog.Type == abi.ProgLSM) {
+		classes = fits[abi.ArgBTFPtr] // their prototypes name the structure
+	}
 	found := false
 	for _, k := range classes {
 		if r.Kind == k.kind && flags == k.flags {

@@ -207,10 +207,22 @@ func (c *Checker) supportedHere(h *helperCall) error {
 	return c.reject(RuleHelper, ENOTSUPP, "func %s#%d not supported for program type %d", h.name, h.id, c.prog.Type)
 }
 
+// noRetval are attach types whose programs do not see the result so far
+// (cgroup_common_func_proto).
+var noRetval = map[abi.AttachType]bool{
+	abi.AttachCgroupInetIngress: true, abi.AttachCgroupInetEgress: true, abi.AttachCgroupSockOps: true,
+	abi.AttachCgroupUDP4Recvmsg: true, abi.AttachCgroupUDP6Recvmsg: true, abi.AttachCgroupUnixRecvmsg: true,
+	abi.AttachCgroupInet4Getpeername: true, abi.AttachCgroupInet6Getpeername: true, abi.AttachCgroupUnixGetpeername: true,
+	abi.AttachCgroupInet4Getsockname: true, abi.AttachCgroupInet6Getsockname: true, abi.AttachCgroupUnixGetsockname: true,
+}
+
 // helperFitsAttach leaves out helpers by attach type, where abi's table speaks
 // of program types only.
 func (c *Checker) helperFitsAttach(id abi.HelperID) bool {
 	at := c.prog.AttachType
+	if (id == abi.FnGetRetval || id == abi.FnSetRetval) && noRetval[at] && c.prog.Type != abi.ProgLSM {
+		return false
+	}
 	switch c.prog.Type {
 	case abi.ProgTracing:
 		switch id {

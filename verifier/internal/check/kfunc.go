@@ -71,6 +71,9 @@ func (c *Checker) isThrow(ins isa.Instruction) bool {
 	return ins.IsKfuncCall() && c.prog.Kfuncs[ins.Imm] == "bpf_throw"
 }
 
+// kfuncEffects is what a call of a kernel function may do.
+func (c *Checker) kfuncEffects(isa.Instruction) callEffects { return callEffects{} }
+
 func (c *Checker) isExceptionCallback(Func) bool { return false }
 
 func (c *Checker) kfuncUnderLock(isa.Instruction) bool { return false }

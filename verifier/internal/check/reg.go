@@ -94,16 +94,17 @@ func (r *Reg) unlink() { r.ID, r.Off = 0, 0 }
 
 // notNull reports a pointer that cannot be 0 (reg_not_null).
 func (r *Reg) notNull() bool {
-	if r.Flags&(MaybeNull|Untrusted) != 0 {
+	// An offset without bounds may wrap around to 0.
+	if r.maybeNull() || r.SMin <= -maxVarOff || r.SMax >= maxVarOff {
 		return false
 	}
 	switch r.Kind {
-	case Socket, TCPSock, MapValue, MapKey, SockCommon, ConstMap, Stack, Ctx, FuncPtr:
-		return true
+	case Socket, TCPSock, XDPSock, SockCommon, MapValue, MapKey, ConstMap:
+		return r.Flags == 0
+	case Mem, Buf:
+		return r.Flags&^(RdOnly|RingBuf) == 0
 	case BTFPtr:
 		return r.trusted()
-	case Mem:
-		return r.Flags&Untrusted == 0 && r.Flags&User == 0
 	}
 	return false
 }

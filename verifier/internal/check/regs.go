@@ -4,6 +4,7 @@ import "github.com/skepdev/skep/isa"
 
 // readReg makes sure that a register may be read (check_reg_arg, SRC_OP).
 func (c *Checker) readReg(reg uint8) error {
+	c.log.scratchReg(reg)
 	if c.cur.regs()[reg].Kind == NotInit {
 		return c.rejectReg(int(reg), RuleUninitialized, EACCES, "R%d !read_ok", reg)
 	}
