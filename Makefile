@@ -24,6 +24,9 @@ test-vm: ## attach kinds that the running kernel refuses, in virtual machines (n
 verifier-corpus: ## fetch and compile the kernel's own verifier tests (apt, clang-19, bpftool, python3: a minute), hold verdicts against them
 	go run ./verifier/internal/corpus/cmd/agree -summary
 
+verifier-differ: ## random programs on which the verifier and the kernel disagree (needs root)
+	go run ./verifier/internal/differ/cmd/differ -for $(or $(FUZZTIME),60s)
+
 lint: ## formatting, vet, staticcheck, and that the packages build elsewhere
 	@out=$$($(TOOL) gofumpt -l .); if [ -n "$$out" ]; then echo "not gofumpt-clean:"; echo "$$out"; exit 1; fi
 	go vet ./...

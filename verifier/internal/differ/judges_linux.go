@@ -1,0 +1,79 @@
+package differ
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+
+	"github.com/cilium/ebpf/btf"
+
+	"github.com/skepdev/skep/verifier"
+	"github.com/skepdev/skep/verifier/internal/gen"
+)
+
+// OursAndKernel returns a function that opens this verifier and the running
+// kernel's, for [Options.Open].
+func OursAndKernel() func() (*Pair, error) {
+	types := sync.OnceValues(btf.LoadKernelSpec)
+	return func() (*Pair, error) {
+		k, err := gen.OpenKernel()
+		if err != nil {
+			return nil, err
+		}
+		kernel, err := types()
+		if err != nil {
+			return nil, errors.Join(err, k.Close())
+		}
+		return &Pair{Ours: ours(kernel), Theirs: theirs(k), Close: k.Close}, nil
+	}
+}
+
+func theirs(k *gen.Kernel) Judge {
+	return func(_ context.Context, p *gen.Program, withLog bool) (Verdict, error) {
+		level := uint32(gen.LogNone)
+		if withLog {
+			level = gen.LogPaths
+		}
+		ok, log, err := k.Accepts(p, level)
+		if errors.Is(err, gen.ErrVerifierBug) {
+			return Verdict{}, fmt.Errorf("%w: %w", ErrNoVerdict, err)
+		}
+		return Verdict{ok, log}, err
+	}
+}
+
+func ours(kernel *btf.Spec) Judge {
+	return func(ctx context.Context, p *gen.Program, withLog bool) (v Verdict, err error) {
+		defer func() {
+			if r := recover(); r != nil {
+				v = Verdict{Log: fmt.Sprintf("%s\nBUG: panic: %v", debug.Stack(), r)}
+			}
+		}()
+		spec, err := p.Spec()
+		if err != nil {
+			return Verdict{}, err
+		}
+		prog, err := verifier.FromSpec(spec, gen.SpecName, kernel)
+		if err != nil {
+			return Verdict{}, fmt.Errorf("%w: %w", ErrNoVerdict, err)
+		}
+		o := verifier.Options{KernelTypes: kernel}
+		if withLog {
+			o.LogLevel = 1
+		}
+		rep, err := verifier.Verify(ctx, prog, o)
+		if errors.Is(err, verifier.ErrNotSupported) || ctx.Err() != nil {
+			return Verdict{}, fmt.Errorf("%w: %w", ErrNoVerdict, err)
+		}
+		v.Accepted = err == nil
+		if rep != nil {
+			v.Log = rep.Log
+		}
+		if err != nil && v.Log == "" {
+			v.Log = err.Error()
+		}
+		return v, nil
+	}
+}

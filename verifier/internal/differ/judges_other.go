@@ -1,0 +1,11 @@
+//go:build !linux
+
+package differ
+
+import "errors"
+
+// OursAndKernel returns a function that says that there is no kernel to compare
+// with here.
+func OursAndKernel() func() (*Pair, error) {
+	return func() (*Pair, error) { return nil, errors.New("needs Linux: the running kernel is asked") }
+}
