@@ -31,6 +31,8 @@ type helperCall struct {
 	field    *field
 	dynptr   dynptrInfo
 	perCPU   uint32 // type behind a per-CPU argument
+	key      uint64 // of an array lookup
+	keyKnown bool
 }
 
 // callHelper simulates a call of a helper (check_helper_call).
@@ -314,6 +316,9 @@ func (c *Checker) helperResult(h *helperCall, first *Reg) error {
 	case abi.RetMapValue, abi.RetMapValueOrNull:
 		if h.m == nil {
 			return c.bug("helper %s returns a map value without a map", h.name)
+		}
+		if h.keyKnown && h.key < uint64(h.m.MaxEntries) {
+			nullable = 0
 		}
 		*r = pointerReg(MapValue, nullable)
 		r.Obj, r.Aux = h.mapIndex, h.mapUID

@@ -249,7 +249,10 @@ func (c *Checker) argMeans(h *helperCall, a abi.Arg, i int, r *Reg) error {
 	case abi.ArgConstMapPtr:
 		return c.argMap(h, r, reg)
 	case abi.ArgMapKey:
-		return c.argMem(reg, r, int(h.m.KeySize), false, false, nil)
+		if err := c.argMem(reg, r, int(h.m.KeySize), false, false, nil); err != nil {
+			return err
+		}
+		return c.constantKey(h, r)
 	case abi.ArgMapValue:
 		if r.isNull() && a.Has(abi.ArgMaybeNull) {
 			return nil
@@ -298,6 +301,34 @@ func (c *Checker) argMeans(h *helperCall, a abi.Arg, i int, r *Reg) error {
 	return nil
 }
 
+// constantKey finds out the key of an array lookup: an element that exists is
+// not NULL (get_constant_map_key, Linux 6.14).
+func (c *Checker) constantKey(h *helperCall, r *Reg) error {
+	array := h.m.Type == abi.MapArray || h.m.Type == abi.MapPerCPUArray
+	if !array || h.id != abi.FnMapLookupElem || r.Kind != Stack || !r.IsConst() || !c.opts.since(6, 14) {
+		return nil
+	}
+	f := c.cur.Frames[r.Frame]
+	off := int(r.Off) + int(int64(r.Value()))
+	at, low, size := slotOf(off), (-off-1)%slotBytes, int(h.m.KeySize)
+	s := &f.Slots[at]
+	run := func(t SlotType) (n int) {
+		for i := low; i >= 0 && s.Types[i] == t; i-- {
+			n++
+		}
+		return n
+	}
+	if run(SlotZero) >= size {
+		h.key, h.keyKnown = 0, true
+		return nil
+	}
+	if !s.spilledScalar() || run(SlotSpill) != size || !s.IsConst() {
+		return nil
+	}
+	h.key, h.keyKnown = s.Value(), true
+	return c.markSlotPrecise(int(r.Frame), at)
+}
+
 // argMap takes the map; a second one must be the same.
 func (c *Checker) argMap(h *helperCall, r *Reg, reg int) error {
 	m := c.mapOf(r)
@@ -335,7 +366,7 @@ func (c *Checker) argMem(reg int, r *Reg, size int, write, zeroOK bool, raw *raw
 		}
 		return c.bufAccess(r, uint8(reg), int(r.Off), size)
 	case Stack:
-		return c.stackReadable(reg, r, int(r.Off), size, zeroOK, accessHelper, raw)
+		return c.stackReadable(reg, r, int(r.Off), size, stackUse{helper: true, write: write, zeroOK: zeroOK, raw: raw})
 	case BTFPtr:
 		if r.maybeNull() {
 			break

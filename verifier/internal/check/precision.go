@@ -74,6 +74,17 @@ func (c *Checker) markPrecise(reg int) error {
 	return err
 }
 
+// markSlotPrecise is markPrecise for a spilled number.
+func (c *Checker) markSlotPrecise(frame, slot int) error {
+	if !c.opts.bpfCapable() {
+		return nil
+	}
+	c.bt = backtrack{frame: c.cur.Cur}
+	c.bt.slots[frame] = 1 << slot
+	_, err := c.trace(c.cur, c.insn)
+	return err
+}
+
 // trace follows c.bt back from before insn in state st. It reports whether
 // anything was marked that was not.
 func (c *Checker) trace(st *State, insn int) (changed bool, err error) {

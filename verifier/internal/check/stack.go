@@ -29,7 +29,7 @@ func (c *Checker) accessStack(r *Reg, a access) error {
 	if a.value < 0 {
 		return c.rejectReg(int(a.reg), RuleStackRead, EACCES, "variable offset stack pointer cannot be passed into helper function; var_off=%s off=%d size=%d", tnumText(r.Bits), a.off, a.size)
 	}
-	if err := c.stackReadable(int(a.reg), r, a.off, a.size, false, accessDirect, nil); err != nil {
+	if err := c.stackReadable(int(a.reg), r, a.off, a.size, stackUse{}); err != nil {
 		return err
 	}
 	c.fillMixed(f, int(r.SMin)+a.off, int(r.SMax)+a.off+a.size, a.value)
@@ -41,7 +41,7 @@ func (c *Checker) accessStack(r *Reg, a access) error {
 func (c *Checker) stackBounds(reg int, r *Reg, off, size int, src accessSource, write bool) error {
 	extra := " write to"
 	switch {
-	case src == accessHelper:
+	case src == accessHelper && !c.opts.since(6, 14):
 		extra = " indirect access to"
 	case !write:
 		extra = " read from"
@@ -338,18 +338,30 @@ type rawMem struct {
 	size int
 }
 
+// stackUse is what a called function, or a load somewhere in a range, does with
+// stack memory.
+type stackUse struct {
+	helper, write, zeroOK bool
+	// raw is filled in where memory may be written without having been.
+	raw *rawMem
+}
+
 // stackReadable makes sure that a called function, or a load somewhere in a
 // range, finds initialized bytes; with raw it may write them first
 // (check_stack_range_initialized).
-func (c *Checker) stackReadable(reg int, r *Reg, off, size int, zeroOK bool, src accessSource, raw *rawMem) error {
-	if size == 0 && !zeroOK {
+func (c *Checker) stackReadable(reg int, r *Reg, off, size int, use stackUse) error {
+	raw := use.raw
+	if size == 0 && !use.zeroOK {
 		return c.rejectReg(reg, RuleArgumentSize, EACCES, "invalid zero-sized read")
 	}
-	extra, clobber := "", src == accessHelper
-	if clobber {
-		extra = " indirect"
+	extra, src, clobber, write := "", accessDirect, use.write, use.write
+	if use.helper {
+		src = accessHelper
+		if !c.opts.since(6, 14) {
+			extra, clobber, write = " indirect", true, true
+		}
 	}
-	if err := c.stackBounds(reg, r, off, size, src, clobber); err != nil {
+	if err := c.stackBounds(reg, r, off, size, src, write); err != nil {
 		return err
 	}
 	f := c.cur.Frames[r.Frame]

@@ -1,5 +1,7 @@
 package check
 
+import "slices"
+
 // checkpointList holds the states that were kept at one instruction, newest
 // last.
 type checkpointList struct {
@@ -22,16 +24,14 @@ func (c *Checker) visited() (bool, error) {
 
 	list := &c.points[insn]
 	c.cleanStates(list, cur)
-	kept := list.points[:0]
-	count := 0
-	for at, p := range list.points {
-		count++
+	count := len(list.points)
+	for i := count - 1; i >= 0; i-- {
+		p := list.points[i]
 		verdict, err := c.compare(p, cur, a)
 		if err != nil {
 			return false, err
 		}
 		if verdict == stateEqual || verdict == stateConverged {
-			list.points = append(kept, list.points[at:]...)
 			return true, c.hit(p, verdict == stateConverged)
 		}
 		if verdict == stateLooping && !forced &&
@@ -41,18 +41,16 @@ func (c *Checker) visited() (bool, error) {
 		if add {
 			p.misses++
 		}
+		// A checkpoint that loops come back to is kept longer: they converge there.
 		limit := 3
 		if a.force && p.Branches > 0 {
 			limit = 64
 		}
 		if p.misses > p.hits*limit+limit {
+			list.points = slices.Delete(list.points, i, i+1)
 			c.drop(p)
-			continue
 		}
-		kept = append(kept, p)
 	}
-	clear(list.points[len(kept):])
-	list.points = kept
 	c.stats.MaxPerInsn = max(c.stats.MaxPerInsn, count)
 	if !c.opts.bpfCapable() && count > maxUnprivStates || !add {
 		return false, nil
