@@ -216,6 +216,10 @@ func (c *Checker) compute(ins isa.Instruction) error {
 func (c *Checker) numberMath(ins isa.Instruction, dst, src *Reg) error {
 	op, is64 := ins.ALUOp(), ins.Class() == isa.ClassALU64
 	srcConst, v := src.IsConst(), src.Value()
+	before := struct {
+		ID  uint32
+		max uint64
+	}{dst.ID, dst.UMax}
 	if op == isa.OpAnd || op == isa.OpOr {
 		if err := c.forkSign(ins, dst, src); err != nil {
 			return err
@@ -223,18 +227,27 @@ func (c *Checker) numberMath(ins isa.Instruction, dst, src *Reg) error {
 	}
 	// Division, signed or not, leaves nothing known but its width.
 	dst.Range.Apply(op, is64, &src.Range)
-	keep := c.opts.bpfCapable() && op == isa.OpAdd && is64 && dst.ID != 0 && srcConst &&
-		!(ins.Source() == isa.SrcX && ins.Src == ins.Dst)
-	if !keep {
+	keep := c.opts.bpfCapable() && (op == isa.OpAdd || op == isa.OpSub && c.opts.since(6, 18)) && before.ID != 0 && srcConst &&
+		before.ID&linked == 0 && !(ins.Source() == isa.SrcX && ins.Src == ins.Dst)
+	delta := int64(v)
+	if !is64 {
+		// Only a number of 32 bits is what the sum minus the constant gives.
+		keep = keep && before.max <= math.MaxUint32
+		delta = int64(int32(v))
+	}
+	if op == isa.OpSub {
+		delta = -delta
+	}
+	if !keep || delta != int64(int32(delta)) || delta < 0 && !c.opts.since(6, 18) {
 		dst.unlink()
 		return nil
 	}
-	if dst.ID&linked != 0 || v > math.MaxInt32 {
-		dst.unlink()
-		return nil
+	dst.Off = int32(delta)
+	if is64 {
+		dst.ID |= linked64
+	} else {
+		dst.ID |= linked32
 	}
-	dst.ID |= linked
-	dst.Off = int32(v)
 	return nil
 }
 

@@ -165,7 +165,7 @@ func (c *Checker) numberSafe(old, cur *Reg, level exactness) bool {
 	if !old.Precise && level == notExact {
 		return true
 	}
-	if old.ID&linked != 0 && (cur.ID&linked == 0 || old.Off != cur.Off) {
+	if old.ID&linked != 0 && (cur.ID&linked != old.ID&linked || old.Off != cur.Off) {
 		return false
 	}
 	if old.ID != 0 && old.ID&linked == 0 && cur.ID&linked != 0 {
@@ -183,7 +183,7 @@ func (c *Checker) stackSafe(old, cur *Frame, level exactness) bool {
 		if i < len(cur.Slots) {
 			n = &cur.Slots[i]
 		}
-		if level != notExact && (n == nil || o.Types != n.Types) {
+		if level == exact && (n == nil || o.Types != n.Types) {
 			return false
 		}
 		if !c.slotSafe(o, n, level) {

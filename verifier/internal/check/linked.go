@@ -68,7 +68,10 @@ func (c *Checker) syncLinked(s *State, known *Reg, links *linkedRegs) {
 		if r == nil || r == known || r.Kind != Scalar || r.ID&^linked != known.ID&^linked {
 			continue
 		}
-		if r.ID&linked == 0 && known.ID&linked == 0 || r.Off == known.Off {
+		if (r.ID^known.ID)&linked == linked {
+			continue // one sum in 64 bits, the other in 32
+		}
+		if (r.ID|known.ID)&linked == 0 || r.Off == known.Off {
 			*r = *known
 			continue
 		}
@@ -76,6 +79,7 @@ func (c *Checker) syncLinked(s *State, known *Reg, links *linkedRegs) {
 		delta := int64(r.Off) - int64(known.Off)
 		*r = *known
 		r.ID, r.Off = id, off
-		r.Range = scalar.Alu(isa.OpAdd, true, r.Range, scalar.Const(uint64(delta)))
+		sum := scalar.Const(uint64(delta))
+		r.Range.Apply(isa.OpAdd, (id|known.ID)&linked32 == 0, &sum)
 	}
 }

@@ -36,8 +36,13 @@ type Reg struct {
 	Precise bool  // the exact range mattered to safety
 }
 
-// linked marks, in the ID of a number, that it is the number of that ID plus Off.
-const linked = 1 << 31
+// In the ID of a number: it is the number of that ID plus Off, in 64-bit
+// arithmetic or in 32-bit arithmetic that leaves the upper half zero.
+const (
+	linked64 = 1 << 31
+	linked32 = 1 << 30
+	linked   = linked64 | linked32
+)
 
 // Packet pointers beyond the end: values of Aux.
 const (
