@@ -19,7 +19,8 @@ func (l *logger) before(c *Checker, fresh bool) {
 	if l.level&2 != 0 && fresh && c.prev >= 0 {
 		l.printf("\nfrom %d to %d%s:", c.cur.Last, c.insn, speculative(c.cur))
 		l.state(c, c.cur.frame(), true)
-	} else if l.scratch != 0 || l.slots != 0 {
+	}
+	if l.scratch != 0 || l.slots != 0 {
 		l.insnState(c)
 	}
 	l.source(c, c.insn)

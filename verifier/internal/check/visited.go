@@ -24,9 +24,13 @@ func (c *Checker) visited() (bool, error) {
 
 	list := &c.points[insn]
 	c.cleanStates(list, cur)
-	count := len(list.points)
-	for i := count - 1; i >= 0; i-- {
+	count := 0
+	for i := len(list.points) - 1; i >= 0; i-- {
 		p := list.points[i]
+		if p.frame().Callsite != cur.frame().Callsite {
+			continue // of another call: neither a match nor a loop
+		}
+		count++
 		verdict, err := c.compare(p, cur, a)
 		if err != nil {
 			return false, err

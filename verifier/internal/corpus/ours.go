@@ -45,7 +45,7 @@ func Ours() Judge {
 		if rep == nil {
 			return Verdict{Err: err}
 		}
-		v := Verdict{Accepted: err == nil, Err: err, Log: rep.Log, Stats: Stats{Time: rep.Time, Insns: rep.Processed}}
+		v := Verdict{Accepted: err == nil, Err: err, Log: rep.Log, Stats: Stats{Time: rep.Time, Insns: rep.Processed, TotalStates: rep.States, PeakStates: rep.Peak}}
 		if errors.Is(err, verifier.ErrNotSupported) {
 			v.NotSupported = err.Error()
 		}
