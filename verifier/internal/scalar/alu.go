@@ -111,15 +111,12 @@ func (r *Range) alu32(op uint8, s *Range) {
 	case isa.OpAnd:
 		r.and32(s)
 		r.Bits = r.Bits.And(s.Bits)
-		r.update32()
 	case isa.OpOr:
 		r.or32(s)
 		r.Bits = r.Bits.Or(s.Bits)
-		r.update32()
 	case isa.OpXor:
 		r.xor32(s)
 		r.Bits = r.Bits.Xor(s.Bits)
-		r.update32()
 	case isa.OpLsh:
 		r.lsh32(int(s.U32Min))
 	case isa.OpRsh:

@@ -12,7 +12,7 @@ func (r *Range) and64(s *Range) {
 // and32 is scalar32_min_max_and. It reads the bits before the operation.
 func (r *Range) and32(s *Range) {
 	b := r.Bits.And(s.Bits)
-	r.setBitwise32(b, uint32(b.Value), min(r.U32Max, s.U32Max))
+	r.setBitwise32(uint32(b.Value), min(r.U32Max, s.U32Max))
 }
 
 // or64 takes the maximum from the bits, and as minimum the greater of the minima
@@ -25,7 +25,7 @@ func (r *Range) or64(s *Range) {
 // or32 is scalar32_min_max_or.
 func (r *Range) or32(s *Range) {
 	b := r.Bits.Or(s.Bits)
-	r.setBitwise32(b, max(r.U32Min, s.U32Min), uint32(b.Max()))
+	r.setBitwise32(max(r.U32Min, s.U32Min), uint32(b.Max()))
 }
 
 // xor64 takes both bounds from the bits (scalar_min_max_xor).
@@ -37,31 +37,17 @@ func (r *Range) xor64(s *Range) {
 // xor32 is scalar32_min_max_xor.
 func (r *Range) xor32(s *Range) {
 	b := r.Bits.Xor(s.Bits)
-	r.setBitwise32(b, uint32(b.Value), uint32(b.Max()))
+	r.setBitwise32(uint32(b.Value), uint32(b.Max()))
 }
 
-// setBitwise64 takes the unsigned bounds of a bitwise operation; they are the
-// signed ones too while they stay on one side of the sign.
+// setBitwise64 takes the unsigned bounds of a bitwise operation. Linux makes
+// signed ones of them here and learns from the bits; Sync does both.
 func (r *Range) setBitwise64(lo, hi uint64) {
-	if r.Bits.IsConst() {
-		*r = Const(r.Bits.Value)
-		return
-	}
 	r.UMin, r.UMax = lo, hi
 	r.SMin, r.SMax = math.MinInt64, math.MaxInt64
-	if int64(lo) <= int64(hi) {
-		r.SMin, r.SMax = int64(lo), int64(hi)
-	}
-	r.update()
 }
 
-func (r *Range) setBitwise32(b Tnum, lo, hi uint32) {
-	if b.IsConst32() {
-		lo, hi = uint32(b.Value), uint32(b.Value)
-	}
+func (r *Range) setBitwise32(lo, hi uint32) {
 	r.U32Min, r.U32Max = lo, hi
 	r.S32Min, r.S32Max = math.MinInt32, math.MaxInt32
-	if int32(lo) <= int32(hi) {
-		r.S32Min, r.S32Max = int32(lo), int32(hi)
-	}
 }

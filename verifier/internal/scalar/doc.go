@@ -22,6 +22,12 @@
 // even where a better one is plain to see. A test walks random programs beside the
 // running kernel and compares the two register by register.
 //
+// Linux learned this over time. 6.8: ranges against ranges, low half and whole
+// from each other, unequal constants. 6.14: products of negative numbers. 6.17:
+// sums that wrap for all values, negation, a third round of deduction. 6.18:
+// jumps by known bits, better products of bits. Stable releases of 6.18: bytes
+// that swap, the only number left, links by subtraction and on w registers.
+//
 // A Range that promises the impossible (a minimum above its maximum) is one of
 // a path that no run can take. Linux forgets the bounds of such a register and
 // goes on; so do Alu and Refine.

@@ -43,13 +43,13 @@ func randomProgram(rng *rand.Rand, fd int) []isa.Instruction {
 	}
 	for range 4 + p.IntN(50) {
 		switch k := p.IntN(20); {
-		case k < 11:
+		case k < 10:
 			p.compute()
-		case k < 16 && len(p.jumps) < 9:
+		case k < 15 && len(p.jumps) < 9:
 			p.compare()
-		case k < 17:
+		case k < 16:
 			p.load(p.reg())
-		case k < 18:
+		case k < 17 && p.IntN(2) == 0:
 			p.add(isa.Instruction{Op: []uint8{isa.ToLE, isa.ToBE, isa.Bswap}[p.IntN(3)], Dst: p.reg(), Imm: int32(16 << p.IntN(3))})
 		default:
 			p.move()
@@ -131,21 +131,18 @@ func (p *program) compute() {
 	p.add(ins)
 }
 
-// move narrows or extends, in place or from a register that is overwritten at
-// once: Linux links the copies of a number, which is not what is tested here.
+// move copies, narrows and extends, often so that Linux links the two registers,
+// and then often adds a constant to one of them.
 func (p *program) move() {
-	dst := p.reg()
-	src := dst
+	ins := isa.Instruction{Op: isa.MovX, Dst: p.reg(), Src: p.reg(), Off: []int16{0, 0, 0, 8, 16, 32}[p.IntN(6)]}
 	if p.IntN(3) == 0 {
-		src = p.reg()
-	}
-	ins := isa.Instruction{Op: isa.MovX, Dst: dst, Src: src, Off: int16(8 << p.IntN(3))}
-	if p.IntN(2) == 0 {
-		ins.Op, ins.Off = isa.Mov32X, []int16{0, 8, 16}[p.IntN(3)]
+		ins.Op, ins.Off = isa.Mov32X, []int16{0, 0, 8, 16}[p.IntN(4)]
 	}
 	p.add(ins)
-	if src != dst {
-		p.load(src)
+	for range p.IntN(2) {
+		class := []uint8{isa.ClassALU64, isa.ClassALU64, isa.ClassALU}[p.IntN(3)]
+		op := []uint8{isa.OpAdd, isa.OpAdd, isa.OpSub}[p.IntN(3)]
+		p.add(isa.Instruction{Op: class | op, Dst: []uint8{ins.Dst, ins.Src}[p.IntN(2)], Imm: p.imm()})
 	}
 }
 

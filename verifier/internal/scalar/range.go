@@ -62,7 +62,7 @@ func (r Range) Valid() bool { return r.Broken() == "" }
 // run can take.
 func (r Range) Broken() string {
 	switch {
-	case r.UMin > r.UMax || r.SMin > r.SMax || r.U32Min > r.U32Max || r.S32Min > r.S32Max:
+	case r.isEmpty():
 		return "range bounds violation"
 	case r.IsConst() && !r.isExactly(r.Bits.Value):
 		return "const tnum out of sync with range bounds"
@@ -70,6 +70,21 @@ func (r Range) Broken() string {
 		return "const subreg tnum out of sync with range bounds"
 	}
 	return ""
+}
+
+// forgetIfBroken drops the bounds of a contradictory Range and keeps its bits,
+// as reg_bounds_sanity_check does.
+func (r *Range) forgetIfBroken() {
+	if r.isEmpty() ||
+		r.Bits.IsConst() && !r.isExactly(r.Bits.Value) ||
+		r.Bits.IsConst32() && !r.isExactly32(uint32(r.Bits.Value)) {
+		r.unbound64()
+		r.unbound32()
+	}
+}
+
+func (r *Range) isEmpty() bool {
+	return r.UMin > r.UMax || r.SMin > r.SMax || r.U32Min > r.U32Max || r.S32Min > r.S32Max
 }
 
 // isConstant reports whether r is what Const makes: IsConst, and no bound says
@@ -95,17 +110,15 @@ func (r *Range) unbound32() {
 	r.S32Min, r.S32Max, r.U32Min, r.U32Max = math.MinInt32, math.MaxInt32, 0, math.MaxUint32
 }
 
-// forgetIfBroken drops the bounds of a contradictory Range and keeps its bits,
-// as reg_bounds_sanity_check does.
-func (r *Range) forgetIfBroken() {
-	if !r.Valid() {
-		r.unbound64()
-		r.unbound32()
-	}
-}
-
 // setConst32 makes the low half v (__mark_reg32_known).
 func (r *Range) setConst32(v uint32) {
 	r.Bits = r.Bits.ConstSubreg(v)
 	r.S32Min, r.S32Max, r.U32Min, r.U32Max = int32(v), int32(v), v, v
+}
+
+// differs is r != o without a call to compare memory.
+func (r *Range) differs(o *Range) bool {
+	return (r.Bits.Value^o.Bits.Value)|(r.Bits.Mask^o.Bits.Mask)|
+		uint64(r.SMin^o.SMin)|uint64(r.SMax^o.SMax)|(r.UMin^o.UMin)|(r.UMax^o.UMax) != 0 ||
+		uint32(r.S32Min^o.S32Min)|uint32(r.S32Max^o.S32Max)|(r.U32Min^o.U32Min)|(r.U32Max^o.U32Max) != 0
 }

@@ -72,6 +72,15 @@ var rows = []struct{ name, program, want string }{
 	{"only one number left", "r1 = *(u64 *)(r9 + 0)\nr1 &= 0x80\nif r1 == 0 goto +0", "128"},
 	{"only one number between", "r1 = *(u8 *)(r9 + 0)\nr1 &= 0x88\nif r1 < 0x81 goto +0\nif r1 > 0x87 goto +0", "136"},
 	{"forked mask", "r1 = *(s32 *)(r9 + 0)\nr1 s>>= 31\nr1 &= 12", "12"},
+	{"low half over the sign of the whole", "r1 = *(u64 *)(r9 + 0)\nr2 = 0x7ffffffffffffff0 ll\nif r1 < r2 goto +0\nr2 = 0x8000000000000010 ll\nif r1 > r2 goto +0", "scalar(umin=0x7ffffffffffffff0,umax=0x8000000000000010,smin32=-16,smax32=16)"},
+	{"low half over a step of the high one", "r1 = *(u64 *)(r9 + 0)\nr2 = 0x1fffffff0 ll\nif r1 < r2 goto +0\nr2 = 0x200000010 ll\nif r1 > r2 goto +0", "scalar(smin=umin=0x1fffffff0,smax=umax=0x200000010,smin32=-16,smax32=16,var_off=(0x0; 0x3ffffffff))"},
+	{"low half of a signed range far below zero", "r1 = *(u64 *)(r9 + 0)\nr2 = 0xfffffff0fffffff0 ll\nif r1 s< r2 goto +0\nr2 = 0xfffffff100000010 ll\nif r1 s> r2 goto +0", "scalar(smin=0xfffffff0fffffff0,smax=0xfffffff100000010,umin=0xfffffff0fffffff0,umax=0xfffffff100000010,smin32=-16,smax32=16,var_off=(0xfffffff000000000; 0x1ffffffff))"},
+	{"high half settled", "r1 = *(u64 *)(r9 + 0)\nr2 = 0x10000000a ll\nif r1 < r2 goto +0\nr2 = 0x10000000f ll\nif r1 > r2 goto +0", "scalar(smin=umin=0x10000000a,smax=umax=0x10000000f,smin32=umin32=10,smax32=umax32=15,var_off=(0x100000008; 0x7))"},
+	{"w one side of a signed range", "r1 = *(u64 *)(r9 + 0)\nif w1 s> 100 goto +0\nif w1 s< -100 goto +0\nif w1 > 1000 goto +0", "scalar(smax=0x7fffffff00000064,umax=0xffffffff00000064,smin32=0,smax32=umax32=100,var_off=(0x0; 0xffffffff0000007f))"},
+	{"w the other side", "r1 = *(u64 *)(r9 + 0)\nif w1 s> 100 goto +0\nif w1 s< -100 goto +0\nif w1 < 1000 goto +0", "scalar(smin=0x80000000ffffff9c,umin=umin32=0xffffff9c,smin32=-100,smax32=-1,var_off=(0xffffff80; 0xffffffff0000007f))"},
+	{"w signed equal", "r1 = *(u64 *)(r9 + 0)\nif w1 s> -7 goto +0\nif w1 s< -7 goto +0", "scalar(smin=0x80000000fffffff9,smax=0x7ffffffffffffff9,umin=umin32=0xfffffff9,umax=0xfffffffffffffff9,smin32=-7,smax32=-7,umax32=0xfffffff9,var_off=(0xfffffff9; 0xffffffff00000000))"},
+	{"equal by both signed bounds", "r1 = *(u64 *)(r9 + 0)\nif r1 s> -7 goto +0\nif r1 s< -7 goto +0", "-7"},
+	{"signed bounds by the low half", "r1 = *(u64 *)(r9 + 0)\nr2 = 0x8000000100000000 ll\nif r1 s< r2 goto +0\nr2 = 0x300000000 ll\nif r1 s> r2 goto +0\nif w1 < 16 goto +0\nif w1 > 32 goto +0", "scalar(smin=0x8000000100000010,smax=0x300000000,umin=smin32=umin32=16,umax=0xffffffff00000020,smax32=umax32=32,var_off=(0x0; 0xffffffff0000003f))"},
 }
 
 // beforeRow and afterRow make a program of a row.
@@ -92,7 +101,7 @@ func TestRows(t *testing.T) {
 		for at := 2; at < len(w.insns)-2; at = w.next {
 			w.step(at)
 		}
-		if got := logForm(*w.regs[1]); got != row.want {
+		if got := logForm(w.regs[1].Range); got != row.want {
 			t.Errorf("{%q, %q, %q},", row.name, row.program, got)
 		}
 	}

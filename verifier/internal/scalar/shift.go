@@ -2,6 +2,9 @@ package scalar
 
 import "math"
 
+// Shifts leave it to Sync to learn bounds from bits; Linux does that here already,
+// and once more in Sync.
+
 // lsh64 is scalar_min_max_lsh. Unsigned bounds survive while no set bit can
 // leave; signed ones only a shift by 32, half of a sign extension.
 func (r *Range) lsh64(n int) {
@@ -17,14 +20,12 @@ func (r *Range) lsh64(n int) {
 	}
 	r.lshBounds32(n)
 	r.Bits = r.Bits.Lsh(n)
-	r.update()
 }
 
 // lsh32 is scalar32_min_max_lsh.
 func (r *Range) lsh32(n int) {
 	r.lshBounds32(n)
 	r.Bits = r.Bits.Subreg().Lsh(n).Subreg()
-	r.update32()
 }
 
 func (r *Range) lshBounds32(n int) {
@@ -43,7 +44,6 @@ func (r *Range) rsh64(n int) {
 	r.UMin, r.UMax = r.UMin>>n, r.UMax>>n
 	r.Bits = r.Bits.Rsh(n)
 	r.unbound32()
-	r.update()
 }
 
 // rsh32 is scalar32_min_max_rsh.
@@ -51,7 +51,6 @@ func (r *Range) rsh32(n int) {
 	r.S32Min, r.S32Max = math.MinInt32, math.MaxInt32
 	r.U32Min, r.U32Max = r.U32Min>>n, r.U32Max>>n
 	r.Bits = r.Bits.Subreg().Rsh(n)
-	r.update32()
 }
 
 // arsh64 is scalar_min_max_arsh.
@@ -60,7 +59,6 @@ func (r *Range) arsh64(n int) {
 	r.UMin, r.UMax = 0, math.MaxUint64
 	r.Bits = r.Bits.Arsh(n, 64)
 	r.unbound32()
-	r.update()
 }
 
 // arsh32 is scalar32_min_max_arsh.
@@ -68,5 +66,4 @@ func (r *Range) arsh32(n int) {
 	r.S32Min, r.S32Max = r.S32Min>>n, r.S32Max>>n
 	r.U32Min, r.U32Max = 0, math.MaxUint32
 	r.Bits = r.Bits.Arsh(n, 32)
-	r.update32()
 }

@@ -143,3 +143,40 @@ func TestSoundFork(t *testing.T) {
 		t.Fatal("nothing forked")
 	}
 }
+
+func TestSoundLinks(t *testing.T) {
+	rng := newRand(t)
+	kept := 0
+	for range trials {
+		x, y, a, b := pair(rng)
+		if rng.IntN(2) == 0 {
+			y = uint64(int64(int32(y)))
+			b = Const(y)
+		}
+		op, is64 := aluOps[rng.IntN(len(aluOps))], rng.IntN(2) == 0
+		if !is64 && rng.IntN(2) == 0 {
+			x = uint64(uint32(x))
+			a = rangeOf(rng, x)
+			a.ZeroExtend32()
+		}
+		delta, ok := Delta(op, is64, &a, &b)
+		if !ok {
+			continue
+		}
+		kept++
+		after := concrete(op, is64, x, y)
+		sum := x + uint64(int64(delta))
+		if !is64 {
+			sum = uint64(uint32(sum))
+		}
+		if after != sum {
+			t.Fatalf("%s is64 %v: %#x becomes %#x, but the constant is %d", aluNames[op], is64, x, after, delta)
+		}
+		if got := Linked(a, int64(delta), !is64); !got.Has(after) {
+			t.Fatalf("%s is64 %v: %v, which has %#x, and %d more is %v, which lacks %#x", aluNames[op], is64, a, x, delta, got, after)
+		}
+	}
+	if kept < trials/50 {
+		t.Fatalf("only %d constants of %d", kept, trials)
+	}
+}

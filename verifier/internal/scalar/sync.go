@@ -64,7 +64,7 @@ func (r *Range) deduce() bool {
 	r.deduce32()
 	r.deduce64()
 	r.deduceMixed()
-	return *r != before
+	return r.differs(&before)
 }
 
 // deduce32From64 is the first half of __reg32_deduce_bounds: bounds of the whole

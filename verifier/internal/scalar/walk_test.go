@@ -17,14 +17,25 @@ type walker struct {
 	insns  []isa.Instruction
 	regs   registers
 	next   int
-	queue  []branch // jumps not yet followed, in the order in which Linux does
+	ids    uint32
+	live   map[int]string // the registers read after an instruction, as Linux lists them
+	queue  []branch       // jumps not yet followed, in the order in which Linux does
 	report func(difference)
 
 	refused     bool // an access outside of the value
 	paths, seen int  // branches followed, registers compared
 }
 
-type registers [11]*Range // nil: no number
+type registers [11]*number // nil: no number
+
+// number is a register's; those with the same id, if not 0, are the same but for
+// a constant.
+type number struct {
+	Range
+	id    uint32
+	delta int32
+	sum   uint8 // how delta was added: not at all, or in 64 or 32 bits
+}
 
 type branch struct {
 	from, to int
@@ -46,7 +57,7 @@ func (d difference) String() string {
 	fmt.Fprintf(&b, "%d: %s\n", d.at, text)
 	for _, reg := range []uint8{d.ins.Dst, d.ins.Src} {
 		if r := d.before[reg]; r != nil {
-			fmt.Fprintf(&b, "\tR%d was  %s\n", reg, logForm(*r))
+			fmt.Fprintf(&b, "\tR%d was  %s id=%d%+d by %d\n", reg, logForm(r.Range), r.id, r.delta, r.sum)
 		}
 	}
 	which := "looser"
@@ -58,15 +69,22 @@ func (d difference) String() string {
 }
 
 var (
+	logLive = regexp.MustCompile(`^(\d+): ([0-9.]{10}) \(`)
 	logInsn = regexp.MustCompile(`^(\d+): \([0-9a-f]{2}\) `)
 	logFrom = regexp.MustCompile(`^from (\d+) to (\d+): (.*)`)
 	logMore = regexp.MustCompile(`^(\d+): (R\d.*)`)
 )
 
 func (w *walker) walk(log string) error {
+	w.live = map[int]string{}
 	last := difference{at: -1}
 	for line := range strings.Lines(log) {
 		line = strings.TrimSpace(line)
+		if m := logLive.FindStringSubmatch(line); m != nil {
+			at, _ := strconv.Atoi(m[1])
+			w.live[at] = m[2]
+			continue
+		}
 		if m := logFrom.FindStringSubmatch(line); m != nil {
 			from, _ := strconv.Atoi(m[1])
 			to, _ := strconv.Atoi(m[2])
@@ -120,9 +138,11 @@ func (w *walker) compare(d difference, state string) error {
 			return fmt.Errorf("%v: no number here in R%d, but Linux says %s", d, reg, m[0])
 		}
 		w.seen++
-		if d.reg, d.ours, d.theirs = reg, *w.regs[reg], theirs; logForm(d.ours) != logForm(theirs) {
+		if d.reg, d.ours, d.theirs = reg, w.regs[reg].Range, theirs; logForm(d.ours) != logForm(theirs) {
 			w.report(d)
-			w.regs[reg] = &theirs
+			better := *w.regs[reg]
+			better.Range = theirs
+			w.regs[reg] = &better
 		}
 	}
 	return nil
@@ -131,12 +151,10 @@ func (w *walker) compare(d difference, state string) error {
 func (w *walker) step(at int) {
 	ins := w.insns[at]
 	w.next = at + ins.Width()
-	regs := w.regs // pointers; what they point to is never changed
 	switch ins.Class() {
 	case isa.ClassLD:
 		if ins.Src == 0 {
-			r := Const(isa.Imm64(ins, w.insns[at+1]))
-			regs[ins.Dst] = &r
+			w.set(ins.Dst, Const(isa.Imm64(ins, w.insns[at+1])))
 		}
 	case isa.ClassLDX:
 		r := Unknown()
@@ -146,89 +164,187 @@ func (w *walker) step(at int) {
 		case ins.Bytes() < 8:
 			r.Truncate(ins.Bytes())
 		}
-		regs[ins.Dst] = &r
+		w.set(ins.Dst, r)
 	case isa.ClassALU, isa.ClassALU64:
-		if regs[ins.Dst] == nil && ins.ALUOp() != isa.OpMov {
-			w.access(*regs[ins.Src])
-			break
+		switch {
+		case ins.ALUOp() == isa.OpMov:
+			w.move(ins)
+		case w.regs[ins.Dst] == nil: // the pointer
+			w.access(w.regs[ins.Src])
+		default:
+			w.alu(at, ins)
 		}
-		r := w.alu(at, ins)
-		regs[ins.Dst] = &r
 	case isa.ClassJMP, isa.ClassJMP32:
 		if ins.IsConditional() {
-			regs = w.jump(at, ins)
+			w.jump(at, ins)
 		}
 	}
-	w.regs = regs
 }
 
-// access moves the pointer to the value by r, to load a byte from there.
-func (w *walker) access(r Range) {
-	if r.SMin < 0 || r.UMax >= valueSize {
+// set gives a register a number that is linked to no other. What registers
+// point to is never changed, so that queued ones keep theirs.
+func (w *walker) set(reg uint8, r Range) { w.regs[reg] = &number{Range: r} }
+
+// access moves the pointer to the value by n, to load a byte from there. Linux
+// takes the constant between linked numbers for an offset, and limits it.
+func (w *walker) access(n *number) {
+	const maxOffset = 1 << 29 // BPF_MAX_VAR_OFF
+	if n.SMin < 0 || n.UMax >= valueSize || n.delta >= maxOffset || n.delta <= -maxOffset {
 		w.refused = true
 	}
 }
 
 func (w *walker) source(ins isa.Instruction) Range {
 	if ins.Source() == isa.SrcX {
-		return *w.regs[ins.Src]
+		return w.regs[ins.Src].Range
 	}
 	return Const(uint64(int64(ins.Imm)))
 }
 
-func (w *walker) alu(at int, ins isa.Instruction) Range {
-	is64 := ins.Class() == isa.ClassALU64
-	switch ins.ALUOp() {
-	case isa.OpEnd:
-		return Swap(ins.Op, int(ins.Imm), *w.regs[ins.Dst])
-	case isa.OpNeg:
-		return Alu(isa.OpNeg, is64, *w.regs[ins.Dst], Range{})
-	case isa.OpMov:
-		r := w.source(ins)
-		switch {
-		case is64 && ins.Off > 0:
-			r.SignExtend(int(ins.Off) / 8)
-		case !is64 && ins.Off > 0:
-			r.SignExtend32(int(ins.Off) / 8)
-		case !is64:
-			r.ZeroExtend32()
+// move links the two registers if they hold the same number afterwards.
+func (w *walker) move(ins isa.Instruction) {
+	r := w.source(ins)
+	is64, size := ins.Class() == isa.ClassALU64, int(ins.Off)/8
+	same := is64 && size == 0 || size == 0 && r.UMax>>32 == 0 || size > 0 && r.UMax < 1<<(ins.Off-1)
+	var src number
+	if ins.Source() == isa.SrcX && same {
+		src = *w.regs[ins.Src]
+		if src.sum != 0 {
+			src.id, src.delta, src.sum = 0, 0, 0
 		}
-		return r
+		if src.id == 0 && !src.IsConst() {
+			w.ids++
+			src.id = w.ids
+		}
+		w.regs[ins.Src] = &src
 	}
-	src, dst := w.source(ins), *w.regs[ins.Dst]
-	if zero, ones, ok := Fork(ins.ALUOp(), &dst, &src); ok {
-		queued := w.regs
-		queued[ins.Dst] = &zero
-		w.queue = append(w.queue, branch{at, at, queued})
-		dst = ones
+	dst := src
+	dst.Range = r
+	switch {
+	case is64 && size > 0:
+		dst.SignExtend(size)
+	case size > 0:
+		dst.SignExtend32(size)
+	case !is64:
+		dst.ZeroExtend32()
 	}
-	return Alu(ins.ALUOp(), is64, dst, src)
+	w.regs[ins.Dst] = &dst
 }
 
-func (w *walker) jump(at int, ins isa.Instruction) registers {
+func (w *walker) alu(at int, ins isa.Instruction) {
+	op, is64, dst := ins.ALUOp(), ins.Class() == isa.ClassALU64, *w.regs[ins.Dst]
+	switch op {
+	case isa.OpEnd:
+		dst.Range = Swap(ins.Op, int(ins.Imm), dst.Range)
+		if ins.Op != isa.ToLE || ins.Imm != 64 {
+			dst = number{Range: dst.Range}
+		}
+		w.regs[ins.Dst] = &dst
+		return
+	case isa.OpNeg:
+		w.set(ins.Dst, Alu(op, is64, dst.Range, Range{}))
+		return
+	}
+	src := w.source(ins)
+	if zero, ones, ok := Fork(op, &dst.Range, &src); ok {
+		queued, forked := w.regs, dst
+		forked.Range = zero
+		queued[ins.Dst] = &forked
+		w.queue = append(w.queue, branch{at, at, queued})
+		dst.Range = ones
+	}
+	delta, ok := Delta(op, is64, &dst.Range, &src)
+	dst.Apply(op, is64, &src)
+	if !ok || dst.id == 0 || dst.sum != 0 || ins.Source() == isa.SrcX && ins.Src == ins.Dst {
+		dst = number{Range: dst.Range}
+	} else {
+		dst.delta, dst.sum = delta, 32
+		if is64 {
+			dst.sum = 64
+		}
+	}
+	w.regs[ins.Dst] = &dst
+}
+
+func (w *walker) jump(at int, ins isa.Instruction) {
 	is32 := ins.Class() == isa.ClassJMP32
-	a, b := *w.regs[ins.Dst], w.source(ins)
+	a, b := w.regs[ins.Dst].Range, w.source(ins)
 	target := at + 1 + int(ins.Off)
 	switch Taken(ins.JumpOp(), is32, a, b) {
 	case Always:
 		w.next = target
-		return w.regs
+		return
 	case Never:
-		return w.regs
+		return
 	}
+	links := w.links(at, ins)
 	taken, not := w.regs, w.regs
 	if ins.Source() == isa.SrcX && ins.Src == ins.Dst {
 		ta, fa := a, a
 		Assume(ins.JumpOp(), is32, &ta, &ta)
 		Deny(ins.JumpOp(), is32, &fa, &fa)
-		taken[ins.Dst], not[ins.Dst] = &ta, &fa
+		taken.know(ins.Dst, ta)
+		not.know(ins.Dst, fa)
 	} else {
 		ta, tb, fa, fb := Refine(ins.JumpOp(), is32, a, b)
-		taken[ins.Dst], not[ins.Dst] = &ta, &fa
+		taken.know(ins.Dst, ta)
+		not.know(ins.Dst, fa)
 		if ins.Source() == isa.SrcX {
-			taken[ins.Src], not[ins.Src] = &tb, &fb
+			taken.know(ins.Src, tb)
+			not.know(ins.Src, fb)
 		}
 	}
+	for _, rs := range []*registers{&taken, &not} {
+		if ins.Source() == isa.SrcX {
+			rs.tell(ins.Src, links)
+		}
+		rs.tell(ins.Dst, links)
+	}
 	w.queue = append(w.queue, branch{at, target, taken})
-	return not
+	w.regs = not
+}
+
+// links lists the live registers linked to those of a jump (collect_linked_regs):
+// at most six, and what is beyond them loses its link, even if it is listed twice.
+func (w *walker) links(at int, ins isa.Instruction) (list []int) {
+	of := []uint8{ins.Dst}
+	if ins.Source() == isa.SrcX {
+		of = []uint8{ins.Src, ins.Dst}
+	}
+	for _, reg := range of {
+		id := w.regs[reg].id
+		for i, r := range w.regs[:10] {
+			switch {
+			case id == 0 || r == nil || r.id != id || w.live[at] != "" && w.live[at][i] == '.':
+			case len(list) < 6:
+				list = append(list, i)
+			default:
+				w.set(uint8(i), r.Range)
+			}
+		}
+	}
+	return list
+}
+
+func (rs *registers) know(reg uint8, r Range) {
+	n := *rs[reg]
+	n.Range = r
+	rs[reg] = &n
+}
+
+// tell gives what is known of a register to those linked to it (sync_linked_regs).
+func (rs *registers) tell(reg uint8, links []int) {
+	known := rs[reg]
+	for _, i := range links {
+		r := rs[i]
+		if r == known || known.id == 0 || r.id != known.id || r.sum+known.sum == 32+64 {
+			continue // sums of different width say nothing of each other
+		}
+		n := *known
+		if (r.sum != 0 || known.sum != 0) && r.delta != known.delta {
+			n = *r
+			n.Range = Linked(known.Range, int64(r.delta)-int64(known.delta), r.sum == 32 || known.sum == 32)
+		}
+		rs[i] = &n
+	}
 }
