@@ -215,6 +215,9 @@ func (c *Checker) compute(ins isa.Instruction) error {
 // what "r1 = r2; r1 += K" says of the two.
 func (c *Checker) numberMath(ins isa.Instruction, dst, src *Reg) error {
 	op, is64 := ins.ALUOp(), ins.Class() == isa.ClassALU64
+	if err := c.maskNumber(ins); err != nil {
+		return err
+	}
 	srcConst, v := src.IsConst(), src.Value()
 	before := struct {
 		ID  uint32

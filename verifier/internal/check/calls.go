@@ -91,6 +91,7 @@ func (c *Checker) enter(s *State, k, callsite int) error {
 		Slots: f.Slots[:0], Callsite: callsite, No: uint8(s.Cur + 1), Subprog: k, AsyncEntry: caller.AsyncEntry,
 	}
 	f.Regs[isa.R10] = stackPointer(f.No)
+	c.log.scratchReg(isa.R10)
 	s.Cur++
 	s.Frames[s.Cur] = f
 	return nil

@@ -33,6 +33,8 @@ type insnAux struct {
 	callback bool   // calls a function that calls back
 	iterNext bool
 	seen     bool
+	barrier  bool    // no processor runs ahead to here
+	mask     masking // of the pointer arithmetic here
 	// bpf_loop: seen once, always with the same callback and no flags.
 	loopSeen, loopInline bool
 	loopCallback         int

@@ -94,7 +94,7 @@ func (c *Checker) contextField(a access) (Reg, bool, error) {
 		return Reg{}, false, nil
 	}
 	f := c.fieldAt(c.kind.layout, a)
-	if f == nil {
+	if f == nil || !c.fieldPrivileged(f, a) {
 		return Reg{}, false, nil
 	}
 	return c.fieldHolds(f), true, nil
@@ -120,6 +120,21 @@ func (c *Checker) fieldAt(s *abi.Struct, a access) *abi.Field {
 		}
 	}
 	return nil
+}
+
+// fieldPrivileged leaves out what cgroup filters see with CAP_BPF only
+// (cg_skb_is_valid_access).
+func (c *Checker) fieldPrivileged(f *abi.Field, a access) bool {
+	if c.prog.Type != abi.ProgCgroupSKB || !c.opts.Unprivileged {
+		return true
+	}
+	switch f.Name {
+	case "data", "data_end":
+		return false
+	case "tstamp":
+		return !a.write
+	}
+	return true
 }
 
 // widePorts may be loaded with the padding behind them.

@@ -85,6 +85,24 @@ func (c *Checker) callHelper(ins isa.Instruction) error {
 	if moves {
 		c.forgetPackets()
 	}
+	if h.id == abi.FnTailCall && c.cur.Cur > 0 {
+		return c.tailCallReturns()
+	}
+	return nil
+}
+
+// tailCallReturns follows a tail call that succeeds inside a function: what the
+// other program returns, the function returns. That it fails is queued.
+func (c *Checker) tailCallReturns() error {
+	if _, err := c.push(c.insn+1, c.insn, false); err != nil {
+		return err
+	}
+	c.forgetPackets()
+	c.setUnknown(&c.cur.regs()[0])
+	if err := c.leaveFrame(); err != nil {
+		return err
+	}
+	c.insn-- // the caller adds one
 	return nil
 }
 

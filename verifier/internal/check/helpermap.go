@@ -39,6 +39,9 @@ func (c *Checker) noteMapUse(h *helperCall) error {
 	if h.id != abi.FnTailCall {
 		return nil
 	}
+	if f.Map < 0 && !c.opts.bypassSpec() {
+		return c.reject(RuleSpeculation, EINVAL, "tail_call abusing map_ptr")
+	}
 	if h.m == nil || h.m.Type != abi.MapProgArray {
 		return nil // mapFitsHelper says what is wrong
 	}

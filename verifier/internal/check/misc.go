@@ -4,7 +4,6 @@ import (
 	"github.com/cilium/ebpf/btf"
 
 	"github.com/skepdev/skep/abi"
-	"github.com/skepdev/skep/isa"
 )
 
 func (c *Checker) cpus() int { return 1024 }
@@ -32,7 +31,3 @@ func (c *Checker) loadKsym(r *Reg, k Ksym) error {
 func (c *Checker) markFastcalls() error { return nil }
 
 func (c *Checker) fastcallContract(insn int, f *Frame, off int) {}
-
-func (c *Checker) speculate(ins isa.Instruction, to, from int) error { return nil }
-
-func (c *Checker) speculatePointerMath(ins isa.Instruction, ptr, off *Reg) error { return nil }

@@ -39,9 +39,11 @@ func (c *Checker) pointerMath(ins isa.Instruction, ptr, off *Reg) error {
 	if err := c.saneOffset(ptr, name); err != nil {
 		return err
 	}
-	if err := c.speculatePointerMath(ins, ptr, off); err != nil {
+	limit, left, err := c.maskPointer(ins, ptr, off)
+	if err != nil {
 		return err
 	}
+	ptrWasDst, offset := dst == ptr, *off
 	var res Reg
 	switch op {
 	case isa.OpAdd:
@@ -64,7 +66,10 @@ func (c *Checker) pointerMath(ins isa.Instruction, ptr, off *Reg) error {
 	}
 	res.Sync()
 	*dst = res
-	return c.checkUnprivOffset(ins, dst)
+	if err := c.checkUnprivOffset(ins, dst); err != nil {
+		return err
+	}
+	return c.commitMask(ins, ptrWasDst, &offset, limit, left)
 }
 
 func mathAllowed(k Kind, known bool, off *Reg, op uint8, c *Checker) bool {

@@ -88,6 +88,10 @@ func (c *Checker) step(fresh *bool) error {
 	c.prev = c.insn
 	at := c.insn
 	err := c.execute(c.insns[c.insn], fresh)
+	if err != nil && c.barrier(err) {
+		c.log.scratchAll()
+		return errDone
+	}
 	c.live.commit(c, at)
 	return err
 }

@@ -122,6 +122,9 @@ func (c *Checker) traceJump(i, next int, ins isa.Instruction, h *histEntry) erro
 		}
 		b.regs[b.frame] &^= argRegs
 		return b.leave()
+	case ins.IsHelperCall() && ins.Imm == helperTailCall && next != i+1:
+		b.clear(0)
+		return b.enter() // the function was left by it
 	case ins.IsCall():
 		b.clear(0)
 		if b.regs[b.frame]&argRegs != 0 {

@@ -27,7 +27,8 @@ const KernelName = "kernel"
 func Judges() []Named {
 	return []Named{
 		{KernelName, Kernel},
-		{OursName, Ours()},
+		{OursName, Ours("")},
+		{OursName + "-6.12", Ours("6.12")},
 	}
 }
 

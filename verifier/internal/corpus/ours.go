@@ -14,8 +14,9 @@ import (
 // OursName is the judge that is measured.
 const OursName = "skep"
 
-// Ours is the judge that asks package verifier, with the running kernel's types.
-func Ours() Judge {
+// Ours is the judge that asks package verifier, with the running kernel's types,
+// to judge as a version of the kernel would; "" is the newest.
+func Ours(version string) Judge {
 	types := sync.OnceValues(btf.LoadKernelSpec)
 	return func(ctx context.Context, c *Case, spec *ebpf.CollectionSpec, prog string) Verdict {
 		kernel, err := types()
@@ -32,7 +33,7 @@ func Ours() Judge {
 		if err != nil {
 			return Verdict{NotSupported: err.Error()}
 		}
-		o := verifier.Options{KernelTypes: kernel}
+		o := verifier.Options{KernelTypes: kernel, Kernel: version}
 		if c.Expected {
 			if o.LogLevel = c.LogLevel; c.LogLevel&3 == 0 {
 				o.LogLevel |= 1
