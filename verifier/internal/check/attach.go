@@ -101,6 +101,12 @@ func (c *Checker) attachLSM() error {
 	if !strings.HasPrefix(name, "bpf_lsm_") {
 		name = "bpf_lsm_" + name
 	}
+	switch {
+	case !gplCompatible(c.prog.License):
+		return c.reject(RuleAttach, EINVAL, "LSM programs must have a GPL compatible license")
+	case disabledHooks[name]:
+		return c.reject(RuleAttach, EINVAL, "attach_btf_id points to disabled hook %s", name)
+	}
 	fn := c.types.kernelFunc(name)
 	if fn == nil {
 		return c.reject(RuleAttach, ENOENT, "the kernel has no hook %s", name)
@@ -118,6 +124,15 @@ func (c *Checker) attachLSM() error {
 		}
 	}
 	return nil
+}
+
+// disabledHooks may not be attached to: their results are more than an error
+// number (bpf_lsm_disabled_hooks).
+var disabledHooks = map[string]bool{
+	"bpf_lsm_vm_enough_memory": true, "bpf_lsm_inode_need_killpriv": true, "bpf_lsm_inode_getsecurity": true,
+	"bpf_lsm_inode_listsecurity": true, "bpf_lsm_inode_copy_up_xattr": true, "bpf_lsm_getselfattr": true,
+	"bpf_lsm_getprocattr": true, "bpf_lsm_setprocattr": true, "bpf_lsm_key_getsecurity": true,
+	"bpf_lsm_audit_rule_match": true, "bpf_lsm_xfrm_decode_session": true, "bpf_lsm_ismaclabel": true,
 }
 
 // boolHooks return 0 or 1 (bool_lsm_hooks).

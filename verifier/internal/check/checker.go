@@ -33,6 +33,7 @@ type insnAux struct {
 	callback bool   // calls a function that calls back
 	iterNext bool
 	seen     bool
+	fastcall bool    // a spill or fill around one
 	barrier  bool    // no processor runs ahead to here
 	mask     masking // of the pointer arithmetic here
 	// bpf_loop: seen once, always with the same callback and no flags.
@@ -130,6 +131,7 @@ func (c *Checker) run() error {
 		c.markFastcalls,
 		c.checkMain,
 		c.checkGlobals,
+		c.dropSpills,
 		c.checkStackDepth,
 	} {
 		if err := step(); err != nil {

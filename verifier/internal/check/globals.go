@@ -34,7 +34,6 @@ const (
 func (c *Checker) checkFuncTypes() error {
 	for k := range c.subs {
 		s := &c.subs[k]
-		s.fastcallOff = -maxStack - 1
 		for _, f := range c.prog.Funcs {
 			if f.Slot != s.start {
 				continue

@@ -1,6 +1,8 @@
 package check
 
 import (
+	"strings"
+
 	"github.com/skepdev/skep/abi"
 	"github.com/skepdev/skep/isa"
 	"github.com/skepdev/skep/verifier/internal/scalar"
@@ -178,6 +180,9 @@ func idSet(ids ...abi.HelperID) map[abi.HelperID]bool {
 
 // mayCall holds a helper against where it is called.
 func (c *Checker) mayCall(h *helperCall) error {
+	if h.id == abi.FnDPath && !c.pathAllowed() {
+		return c.reject(RuleHelper, EINVAL, "helper call is not allowed in probe")
+	}
 	if h.helper.Flags&abi.HelperSleeps == 0 {
 		return nil
 	}
@@ -192,6 +197,22 @@ func (c *Checker) mayCall(h *helperCall) error {
 		return c.reject(RuleSleep, EINVAL, "sleepable helper %s#%d in IRQ-disabled region", h.name, h.id)
 	}
 	return nil
+}
+
+// pathAllowed reports where a path may be walked (bpf_d_path_allowed).
+func (c *Checker) pathAllowed() bool {
+	switch {
+	case c.prog.Type == abi.ProgTracing && c.prog.AttachType == abi.AttachTraceIter:
+		return true
+	case c.prog.Type == abi.ProgLSM:
+		return sleepableHooks["bpf_lsm_"+strings.TrimPrefix(c.prog.AttachTo, "bpf_lsm_")]
+	}
+	switch c.prog.AttachTo {
+	case "security_file_permission", "security_inode_getattr", "security_file_open", "security_path_truncate",
+		"vfs_truncate", "vfs_fallocate", "dentry_open", "vfs_getattr", "filp_close":
+		return true
+	}
+	return false
 }
 
 // releaseArg gives up the reference that an argument carries.

@@ -76,6 +76,9 @@ func (c *Checker) kfuncEffects(isa.Instruction) callEffects { return callEffects
 
 func (c *Checker) isExceptionCallback(Func) bool { return false }
 
+// kfuncInlined reports functions that the kernel replaces by instructions.
+func (c *Checker) kfuncInlined(isa.Instruction) bool { return false }
+
 func (c *Checker) kfuncUnderLock(isa.Instruction) bool { return false }
 
 func (c *Checker) callKfunc(ins isa.Instruction) error {

@@ -10,8 +10,6 @@ func (c *Checker) cpus() int { return 1024 }
 
 func (c *Checker) helperSince(id abi.HelperID) bool { return true }
 
-func (c *Checker) checkFormat(f, n *Reg) error { return nil }
-
 func (c *Checker) structWritable(t btf.Type, off, size int) bool { return false }
 
 func nullTracepointArg(name string, arg int) (mayNull, mayErr bool) { return false, false }
@@ -27,7 +25,3 @@ var sleepableHooks = map[string]bool{}
 func (c *Checker) loadKsym(r *Reg, k Ksym) error {
 	return c.reject(RuleNotSupported, ENOTSUPP, "kernel variables are not checked yet: %s", k.Name)
 }
-
-func (c *Checker) markFastcalls() error { return nil }
-
-func (c *Checker) fastcallContract(insn int, f *Frame, off int) {}

@@ -29,8 +29,11 @@ type subprog struct {
 	argsReady  bool
 	// changesPacket and mightSleep say what calling it may do.
 	changesPacket, mightSleep bool
-	fastcallOff               int
-	postorder                 []int
+	// Spills around fastcalls: the lowest offset above them, whether some can go,
+	// and whether all must stay.
+	fastcallOff              int
+	fastcalls, keepFastcalls bool
+	postorder                []int
 }
 
 // checkSize refuses programs longer than their privilege allows.
