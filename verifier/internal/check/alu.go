@@ -44,9 +44,15 @@ func (c *Checker) unary(ins isa.Instruction) error {
 		c.setUnknown(r)
 		return nil
 	}
-	if ins.ALUOp() == isa.OpNeg {
-		r.Range.Apply(isa.OpNeg, ins.Class() == isa.ClassALU64, &r.Range)
-	} else {
+	switch neg := ins.ALUOp() == isa.OpNeg; {
+	case neg && !c.opts.since(6, 17) || !neg && !c.opts.since(6, 18):
+		r.Range = scalar.Unknown()
+		if ins.Class() == isa.ClassALU {
+			r.ZeroExtend32()
+		}
+	case neg:
+		r.Apply(isa.OpNeg, ins.Class() == isa.ClassALU64, &r.Range)
+	default:
 		r.Range = scalar.Swap(ins.Op, int(ins.Imm), r.Range)
 	}
 	r.unlink()
