@@ -9,8 +9,32 @@ import (
 	"github.com/cilium/ebpf/btf"
 )
 
-// structs are the layouts that C and Go share: what BTF says of the C side is
-// compared field by field, in order.
+// The layouts that C and Go share: what BTF says of the C side is compared field
+// by field, in order.
+var lbStructs = map[string]any{
+	"lb_config":        LBConfig{},
+	"lb_frontend4_key": LBFrontend4Key{},
+	"lb_frontend6_key": LBFrontend6Key{},
+	"lb_frontend":      LBFrontend{},
+	"lb_backend":       LBBackend{},
+	"lb_counters":      LBCounters{},
+	"lb_source_key":    LBSourceKey{},
+	"lb_quic_key":      LBQUICKey{},
+	"lb_affinity_key":  LBAffinityKey{},
+	"lb_affinity":      LBAffinityValue{},
+	"lb_nat_in_key":    LBNATInKey{},
+	"lb_nat_in":        LBNATIn{},
+}
+
+func TestLoadBalancerLayoutsAgreeWithC(t *testing.T) {
+	spec, err := LoadBalancer(LBSize{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	agree(t, spec.Types, lbStructs)
+}
+
+// structs are those of the packet-of-death filter.
 var structs = map[string]any{
 	"pod_config":   DeathConfig{},
 	"pod_rule":     DeathRule{},
@@ -37,7 +61,11 @@ func cStruct(t *testing.T, types *btf.Spec, name string) *btf.Struct {
 }
 
 func TestLayoutsAgreeWithC(t *testing.T) {
-	types := podTypes(t)
+	agree(t, podTypes(t), structs)
+}
+
+func agree(t *testing.T, types *btf.Spec, structs map[string]any) {
+	t.Helper()
 	for name, g := range structs {
 		c := cStruct(t, types, name)
 		gt := reflect.TypeOf(g)

@@ -89,3 +89,25 @@ struct bpf_tunnel_key {
 		u32 local_ipv6[4];
 	};
 };
+
+/* What bpf_fib_lookup asks and answers (Linux 6.18). */
+struct bpf_fib_lookup {
+	u8 family;
+	u8 l4_protocol;
+	be16 sport;
+	be16 dport;
+	u16 tot_len;  /* out: the route's MTU */
+	u32 ifindex;  /* out: of the device to send on */
+	u32 flowinfo; /* IPv4: tos; out: route metric */
+	union {
+		be32 ipv4_src;
+		u32 ipv6_src[4];
+	};
+	union {
+		be32 ipv4_dst; /* out: the next hop */
+		u32 ipv6_dst[4];
+	};
+	u32 vlan; /* or the table's id, or the mark */
+	u8 smac[6];
+	u8 dmac[6];
+};

@@ -307,3 +307,7 @@ func fold(s uint32) uint16 {
 	}
 	return uint16(s)
 }
+
+// Packet makes a packet from its description, as in stories (see the package's
+// doc): "eth / ip4 10.0.0.1 > 10.0.0.2 / udp 1000 > 53 / hello".
+func Packet(text string) ([]byte, error) { return buildPacket(text) }

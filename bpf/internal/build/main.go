@@ -83,6 +83,7 @@ var rooms = [][2]string{
 	{"inspect/testdata", "inspect/testdata"},
 	{"kernel/probeobj", "kernel/probeobj"},
 	{"kernel/testdata", "kernel/testdata"},
+	{"net/lb/testdata", "net/lb/testdata"},
 	{"docs/examples", "docs/examples"},
 	{"verifier/internal/corpus/testdata", "verifier/internal/corpus/testdata"},
 }
