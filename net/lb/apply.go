@@ -197,7 +197,7 @@ func cmpOr[T any](a, b *T) *T {
 }
 
 func describe(p *service.Pool) string {
-	s := fmt.Sprintf("%s", p.Algorithm)
+	s := string(p.Algorithm)
 	if p.Forward != "" {
 		s += " by " + string(p.Forward)
 	}

@@ -146,8 +146,12 @@ func TestPacketTimes(t *testing.T) {
 				flows        uint32
 				verdict      uint32
 			}{
-				{"no service's packet", else4, 1, 2}, {"1 flow", tcp4, 1, 3}, {"1 flow, IPv6", tcp6, 1, 3},
-				{"8,192 flows", tcp4, 1 << 13, 3}, {"524,288 flows", tcp4, 1 << 19, 3}, {"new flow each packet", syn4, 0, 3},
+				{"no service's packet", else4, 1, 2},
+				{"1 flow", tcp4, 1, 3},
+				{"1 flow, IPv6", tcp6, 1, 3},
+				{"8,192 flows", tcp4, 1 << 13, 3},
+				{"524,288 flows", tcp4, 1 << 19, 3},
+				{"new flow each packet", syn4, 0, 3},
 			} {
 				data := h.set(t, c.packet, c.flows)
 				floor := h.once(t, h.floor, data, 200000, 7, 2)

@@ -68,8 +68,12 @@ func TestDisruption(t *testing.T) {
 		size, n, failed int
 		most            float64
 	}{
-		{65537, 1000, 1, 1}, {65537, 1000, 10, 4}, {65537, 1000, 50, 6},
-		{655373, 1000, 1, 0.6}, {655373, 1000, 10, 1.2}, {655373, 1000, 50, 2},
+		{65537, 1000, 1, 1},
+		{65537, 1000, 10, 4},
+		{65537, 1000, 50, 6},
+		{655373, 1000, 1, 0.6},
+		{655373, 1000, 10, 1.2},
+		{655373, 1000, 50, 2},
 	} {
 		if d := disruption(c.size, c.n, c.failed); d > c.most {
 			t.Errorf("M=%d N=%d, %d failed: %.2f %% of entries moved needlessly, want at most %.1f", c.size, c.n, c.failed, d, c.most)
