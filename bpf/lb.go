@@ -24,6 +24,34 @@ func LoadBalancer(size LBSize) (*ebpf.CollectionSpec, error) {
 	return spec, nil
 }
 
+//go:embed objects/lb_sock.bpf.o
+var loadBalancerSockets []byte
+
+// LoadBalancerSockets describes the load balancer's programs at sockets of a
+// cgroup. They share the tables of [LoadBalancer]; LBPeerMap is their own. The
+// caller owns the spec.
+func LoadBalancerSockets(size LBSize) (*ebpf.CollectionSpec, error) {
+	spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(loadBalancerSockets))
+	if err != nil {
+		return nil, fmt.Errorf("read load balancer for sockets: %w", err)
+	}
+	if err := size.apply(spec.Maps); err != nil {
+		return nil, err
+	}
+	return spec, nil
+}
+
+// LBSocketPrograms are the names of its programs.
+func LBSocketPrograms() []string {
+	return []string{
+		"lb_connect4", "lb_connect6", "lb_sendmsg4", "lb_sendmsg6",
+		"lb_recvmsg4", "lb_recvmsg6", "lb_getpeername4", "lb_getpeername6",
+	}
+}
+
+// LBPeerMap is what sockets believe to talk to.
+const LBPeerMap = "lb_peer"
+
 // LBSize is how much the load balancer's tables hold. Zero fields take the
 // default.
 type LBSize struct {

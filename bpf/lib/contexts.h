@@ -111,3 +111,17 @@ struct bpf_fib_lookup {
 	u8 smac[6];
 	u8 dmac[6];
 };
+
+/* What programs at connect, sendmsg, recvmsg and getpeername get. */
+struct bpf_sock_addr {
+	u32 user_family;
+	be32 user_ip4;
+	be32 user_ip6[4];
+	u32 user_port; /* 16 bits in network byte order */
+	u32 family;
+	u32 type;
+	u32 protocol;
+	be32 msg_src_ip4;
+	be32 msg_src_ip6[4];
+	u64 sk __aligned(8);
+};

@@ -60,6 +60,7 @@ HELPER(long, bpf_spin_lock, 93, struct bpf_spin_lock *lock);
 HELPER(long, bpf_spin_unlock, 94, struct bpf_spin_lock *lock);
 HELPER(long, bpf_probe_read_kernel, 113, void *to, u32 size, const void *from);
 HELPER(u64, bpf_jiffies64, 118, void);
+HELPER(u64, bpf_get_netns_cookie, 122, void *ctx);
 HELPER(u64, bpf_ktime_get_boot_ns, 125, void);
 HELPER(long, bpf_ringbuf_output, 130, void *ring, void *data, u64 size, u64 flags);
 HELPER(void *, bpf_ringbuf_reserve, 131, void *ring, u64 size, u64 flags);

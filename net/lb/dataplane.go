@@ -284,15 +284,17 @@ func (d *Dataplane) Close() error {
 	return d.coll.Close()
 }
 
-// Unpin removes the pinned tables under path: what Close left. It is no error
-// if there are none.
-func Unpin(eng engine.Engine, path string) error {
-	spec, err := bpf.LoadBalancer(bpf.LBSize{})
+// unpin removes the pinned tables under path and returns how many there were.
+func unpin(eng engine.Engine, path string) (int, error) {
+	xdp, err := bpf.LoadBalancer(bpf.LBSize{})
 	if err != nil {
-		return err
+		return 0, err
 	}
+	names := append(slices.Collect(maps.Keys(xdp.Maps)), bpf.LBPeerMap)
+	slices.Sort(names)
 	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(spec.Maps)) {
+	n := 0
+	for _, name := range names {
 		m, err := eng.OpenMap(filepath.Join(path, name))
 		if errors.Is(err, engine.ErrNotExist) {
 			continue
@@ -301,9 +303,10 @@ func Unpin(eng engine.Engine, path string) error {
 			errs = append(errs, err)
 			continue
 		}
+		n++
 		errs = append(errs, m.Unpin(), m.Close())
 	}
-	return errors.Join(errs...)
+	return n, errors.Join(errs...)
 }
 
 var errClosed = fmt.Errorf("the dataplane is closed: %w", engine.ErrClosed)
