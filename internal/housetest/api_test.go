@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "rewrite golden files")
 var public = []string{
 	"abi", "choose", "demo", "doctor", "embedded", "engine", "engine/enginetest",
 	"inspect", "isa", "kernel", "lab", "object", "replay", "verifier", "vm", "bpf",
-	"net/lb", "net/maglev", "net/service",
+	"net/health", "net/lb", "net/maglev", "net/service",
 }
 
 // TestPublicAPI compares each public package's exported declarations with
