@@ -118,6 +118,18 @@ func TestImpossible(t *testing.T) {
 	}
 }
 
+// TestImpossibleSum adds to a number that cannot be.
+func TestImpossibleSum(t *testing.T) {
+	r := Unknown()
+	r.U32Min, r.U32Max = 60, 3
+	r.Apply(isa.OpAdd, true, ptr(Const(1)))
+	want := Unknown()
+	want.Bits = r.Bits
+	if r != want || r.Bits.IsUnknown() {
+		t.Errorf("a low half of at least 60 and at most 3, and 1 more, is %+v", r)
+	}
+}
+
 func TestFork(t *testing.T) {
 	mask := Unknown()
 	mask.Apply(isa.OpArsh, true, ptr(Const(63)))
@@ -153,6 +165,7 @@ func TestFork(t *testing.T) {
 func TestDelta(t *testing.T) {
 	small, big := Unknown(), Unknown()
 	small.ZeroExtend32()
+	wide := Const(1 << 32) // the least and the greatest need more than 32 bits
 	for _, c := range []struct {
 		op    uint8
 		is64  bool
@@ -170,7 +183,9 @@ func TestDelta(t *testing.T) {
 		{isa.OpAdd, true, big, 1<<64 - 1<<31 - 1, 0, false},
 		{isa.OpSub, true, big, 1<<64 - 1<<31, math.MinInt32, false},
 		{isa.OpAdd, false, big, 7, 0, false},
+		{isa.OpAdd, false, wide, 7, 0, false},
 		{isa.OpAdd, false, small, 7, 7, true},
+		{isa.OpAdd, false, Const(math.MaxUint32), 7, 7, true},
 		{isa.OpSub, false, small, 1<<32 + 7, -7, true},
 	} {
 		src := Const(c.src)

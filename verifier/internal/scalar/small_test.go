@@ -298,7 +298,8 @@ func TestSmallBranches(t *testing.T) {
 						}
 					}
 					outcome := Taken(op, !p.is64, a, b)
-					if outcome == Always && len(as[0]) > 0 || outcome == Never && len(as[1]) > 0 {
+					if outcome < Maybe || outcome > Always ||
+						outcome == Always && len(as[0]) > 0 || outcome == Never && len(as[1]) > 0 {
 						t.Fatalf("%s of %v and %v: Taken = %d", name, a, b, outcome)
 					}
 					if outcome == Maybe && (len(as[0]) == 0 || len(as[1]) == 0) {
