@@ -4,7 +4,7 @@
 VERSIONS ?= 6.1,6.12
 TOOL := go tool -modfile=tools/go.mod
 
-.PHONY: help build test test-vm verifier-corpus test-race lint fuzz bench bpf bpf-check golden
+.PHONY: help build test test-vm verifier-corpus verifier-differ test-race lint fuzz bench bpf bpf-check golden
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\): ## /\1\t/p' Makefile | expand -t 12
