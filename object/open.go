@@ -100,6 +100,7 @@ func open(data []byte, opts *Options) (*ebpf.CollectionSpec, error) {
 	}
 	im.plainKsyms()
 	im.plainValues()
+	im.plainWeak()
 	ext := im.externs()
 	if err := ext.bindWeak(im); err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ type Cache struct {
 }
 
 // format changes when what the kernel is asked does.
-const format = "2"
+const format = "3"
 
 // OpenCache opens a cache below dir; "" means the user's cache directory.
 func OpenCache(dir string) (*Cache, error) {

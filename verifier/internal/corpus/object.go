@@ -198,7 +198,7 @@ func (o *Object) pickMap(name string, to map[string]*ebpf.MapSpec) {
 		return
 	}
 	spec = spec.Copy()
-	spec.Pinning = ebpf.PinNone
+	completeMap(spec)
 	to[name] = spec
 	if spec.Type == ebpf.ProgramArray {
 		spec.Contents = nil // programs that are not loaded
@@ -208,6 +208,29 @@ func (o *Object) pickMap(name string, to map[string]*ebpf.MapSpec) {
 		if inner, ok := kv.Value.(string); ok {
 			o.pickMap(inner, to)
 		}
+	}
+}
+
+// completeMap fills in what the program that the object belongs to sets before it
+// loads, such as the number of entries by the number of processors.
+func completeMap(m *ebpf.MapSpec) {
+	const page = 4096
+	m.Pinning = ebpf.PinNone
+	m.Extra = nil // fields of other loaders
+	switch m.Type {
+	case ebpf.PerfEventArray, ebpf.InodeStorage, ebpf.TaskStorage, ebpf.SkStorage, ebpf.CgroupStorage, ebpf.CGroupStorage, ebpf.PerCPUCGroupStorage:
+	case ebpf.RingBuf, ebpf.UserRingbuf:
+		size := uint32(page)
+		for size < m.MaxEntries && size < 1<<30 {
+			size *= 2
+		}
+		m.MaxEntries = size
+	default:
+		m.MaxEntries = max(1, m.MaxEntries)
+	}
+	if m.InnerMap != nil {
+		m.InnerMap = m.InnerMap.Copy()
+		completeMap(m.InnerMap)
 	}
 }
 

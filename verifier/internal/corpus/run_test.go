@@ -240,3 +240,26 @@ func TestSelftests(t *testing.T) {
 		t.Errorf("the kernel agrees in %d of %d programs\n%s", a.All().Same, a.All().Of, list.String())
 	}
 }
+
+func TestCompleteMap(t *testing.T) {
+	for _, c := range []struct {
+		typ        ebpf.MapType
+		have, want uint32
+	}{
+		{ebpf.Array, 0, 1},
+		{ebpf.Array, 7, 7},
+		{ebpf.RingBuf, 0, 4096},
+		{ebpf.RingBuf, 10485760, 16 << 20},
+		{ebpf.RingBuf, 1<<32 - 1, 1 << 30},
+		{ebpf.PerfEventArray, 0, 0},
+		{ebpf.TaskStorage, 0, 0},
+	} {
+		m := &ebpf.MapSpec{Type: c.typ, MaxEntries: c.have, Pinning: ebpf.PinByName, Extra: bytes.NewReader([]byte{1})}
+		m.InnerMap = &ebpf.MapSpec{Type: ebpf.RingBuf}
+		inner := m.InnerMap
+		completeMap(m)
+		if m.MaxEntries != c.want || m.Pinning != ebpf.PinNone || m.Extra != nil || m.InnerMap.MaxEntries != 4096 || inner.MaxEntries != 0 {
+			t.Errorf("%s of %d became %+v", c.typ, c.have, m)
+		}
+	}
+}
