@@ -21,6 +21,8 @@ type Options struct {
 	KernelTypes *btf.Spec
 	// Arch as in GOARCH; "" is amd64.
 	Arch string
+	// CPUs is how many processors the kernel may have; 0 means thousands.
+	CPUs int
 	// Privilege of whoever loads the program.
 	Privilege Privilege
 	// LogLevel of [Report.Log] as in BPF_PROG_LOAD: 1 the last path, 2 all
@@ -104,7 +106,7 @@ func Verify(ctx context.Context, p *Program, o Options) (*Report, error) {
 		return nil, err
 	}
 	res, err := check.Verify(ctx, p.make(), check.Options{
-		Kernel: kernel, KernelTypes: o.KernelTypes, Arch: o.Arch,
+		Kernel: kernel, KernelTypes: o.KernelTypes, Arch: o.Arch, CPUs: o.CPUs,
 		Unprivileged: o.Privilege == Unprivileged, NoPerfmon: o.Privilege == NoPerfmon,
 		LogLevel: o.LogLevel, MaxInstructions: o.MaxInstructions, Timeout: o.Timeout, MaxMemory: o.MaxMemory,
 	})

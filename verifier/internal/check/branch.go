@@ -230,7 +230,7 @@ func (c *Checker) inferNotNull(ins isa.Instruction, regs, oregs *[11]Reg, is32 b
 
 // mayGoto leaves the loop now, and stays in it on a queued path.
 func (c *Checker) mayGoto(ins isa.Instruction) error {
-	if ins.Off == 0 {
+	if ins.Off == 0 && !c.opts.since(6, 14) {
 		return c.reject(RuleEncoding, EINVAL, "invalid may_goto off %d imm %d", ins.Off, ins.Imm)
 	}
 	before := c.findEntry(c.cur.Parent, c.insn)

@@ -84,8 +84,9 @@ type Options struct {
 	// Unprivileged judges as for a user without CAP_BPF; NoPerfmon as for one
 	// with CAP_BPF but without CAP_PERFMON.
 	Unprivileged, NoPerfmon bool
-	// NoCapNetAdmin …: not looked at by the verifier proper.
-
+	// CPUs is how many processors the kernel may have (nr_cpu_ids); 0 means as
+	// many as kernels are built for.
+	CPUs int
 	// LogLevel as in BPF_PROG_LOAD: 1 the last path, 2 all paths, 4 statistics.
 	LogLevel uint32
 	// MaxLog bounds the log in bytes; 0 means 16 MiB.

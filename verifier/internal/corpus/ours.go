@@ -8,6 +8,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
 
+	"github.com/skepdev/skep/internal/host"
 	"github.com/skepdev/skep/verifier"
 )
 
@@ -18,6 +19,7 @@ const OursName = "skep"
 // to judge as a version of the kernel would; "" is the newest.
 func Ours(version string) Judge {
 	types := sync.OnceValues(btf.LoadKernelSpec)
+	cpus, _ := host.NumPossibleCPUs() // elsewhere than on Linux: any number
 	return func(ctx context.Context, c *Case, spec *ebpf.CollectionSpec, prog string) Verdict {
 		kernel, err := types()
 		if c.BTFPath != "" {
@@ -33,7 +35,7 @@ func Ours(version string) Judge {
 		if err != nil {
 			return Verdict{NotSupported: err.Error()}
 		}
-		o := verifier.Options{KernelTypes: kernel, Kernel: version}
+		o := verifier.Options{KernelTypes: kernel, Kernel: version, CPUs: cpus}
 		if c.Expected {
 			if o.LogLevel = c.LogLevel; c.LogLevel&3 == 0 {
 				o.LogLevel |= 1

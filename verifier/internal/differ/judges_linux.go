@@ -9,6 +9,7 @@ import (
 
 	"github.com/cilium/ebpf/btf"
 
+	"github.com/skepdev/skep/internal/host"
 	"github.com/skepdev/skep/verifier"
 	"github.com/skepdev/skep/verifier/internal/gen"
 )
@@ -17,7 +18,11 @@ import (
 // kernel's, for [Options.Open].
 func OursAndKernel() func() (*Pair, error) {
 	types := sync.OnceValues(btf.LoadKernelSpec)
+	cpus, cpuErr := host.NumPossibleCPUs()
 	return func() (*Pair, error) {
+		if cpuErr != nil {
+			return nil, cpuErr
+		}
 		k, err := gen.OpenKernel()
 		if err != nil {
 			return nil, err
@@ -26,7 +31,7 @@ func OursAndKernel() func() (*Pair, error) {
 		if err != nil {
 			return nil, errors.Join(err, k.Close())
 		}
-		return &Pair{Ours: ours(kernel), Theirs: theirs(k), Close: k.Close}, nil
+		return &Pair{Ours: ours(kernel, cpus), Theirs: theirs(k), Close: k.Close}, nil
 	}
 }
 
@@ -44,7 +49,7 @@ func theirs(k *gen.Kernel) Judge {
 	}
 }
 
-func ours(kernel *btf.Spec) Judge {
+func ours(kernel *btf.Spec, cpus int) Judge {
 	return func(ctx context.Context, p *gen.Program, withLog bool) (v Verdict, err error) {
 		defer func() {
 			if r := recover(); r != nil {
@@ -59,7 +64,7 @@ func ours(kernel *btf.Spec) Judge {
 		if err != nil {
 			return Verdict{}, fmt.Errorf("%w: %w", ErrNoVerdict, err)
 		}
-		o := verifier.Options{KernelTypes: kernel}
+		o := verifier.Options{KernelTypes: kernel, CPUs: cpus}
 		if withLog {
 			o.LogLevel = 1
 		}
