@@ -67,6 +67,7 @@ func newRoot(s *streams) *cobra.Command {
 		newInspectCommand(s),
 		newLabCommand(s),
 		newDoctorCommand(s),
+		newTraceCommand(s),
 		newVersionCommand(s),
 	)
 	return root

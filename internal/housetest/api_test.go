@@ -24,6 +24,7 @@ var update = flag.Bool("update", false, "rewrite golden files")
 var public = []string{
 	"abi", "choose", "demo", "doctor", "embedded", "engine", "engine/enginetest",
 	"inspect", "isa", "kernel", "lab", "object", "replay", "verifier", "vm", "bpf",
+	"lang", "lang/syntax", "trace",
 	"net/health", "net/lb", "net/maglev", "net/service",
 }
 

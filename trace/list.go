@@ -1,0 +1,258 @@
+package trace
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+
+	"github.com/cilium/ebpf/btf"
+
+	"github.com/skepdev/skep/lang"
+)
+
+// List prints the probes a pattern matches, with their arguments if verbose;
+// "struct x" prints a type.
+func (m *Machine) List(w io.Writer, pattern string, verbose bool) error {
+	for _, tag := range []string{"struct ", "union ", "enum "} {
+		if name, ok := strings.CutPrefix(pattern, tag); ok {
+			return m.listTypes(w, strings.TrimSpace(tag), name, verbose)
+		}
+	}
+	if pattern == "*" {
+		for _, p := range []string{"hardware:*", "software:*", "tracepoint:*:*", "rawtracepoint:*", "kprobe:*", "fentry:*", "iter:*", "interval:*", "profile:*"} {
+			if err := m.List(w, p, verbose); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if !strings.Contains(pattern, ":") {
+		pattern += ":*"
+	}
+	list, err := lang.ParseAttach(pattern)
+	if err != nil {
+		return err
+	}
+	for _, a := range list {
+		if err := m.ListAttach(w, a, verbose); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ListAttach prints the places of one attach point.
+func (m *Machine) ListAttach(w io.Writer, a lang.Attach, verbose bool) error {
+	switch a.Provider {
+	case "interval", "profile":
+		for _, unit := range []string{"us", "ms", "s", "hz"} {
+			if lang.Glob(a.Target, unit) || a.Target == "" {
+				fmt.Fprintf(w, "%s:%s:\n", a.Provider, unit)
+			}
+		}
+		return nil
+	case "software", "hardware":
+		a.Period = 0
+	case "begin", "end", "self", "test", "bench", "watchpoint":
+		fmt.Fprintln(w, a)
+		return nil
+	}
+	found, err := m.Match(a)
+	if err != nil {
+		if a.Wild() {
+			return nil // a pattern that matches nothing lists nothing
+		}
+		return err
+	}
+	for _, p := range found {
+		fmt.Fprintln(w, p)
+		if verbose {
+			m.listArgs(w, p)
+		}
+	}
+	return nil
+}
+
+// listArgs prints the arguments of a probe.
+func (m *Machine) listArgs(w io.Writer, a lang.Attach) {
+	switch a.Provider {
+	case "tracepoint":
+		fields, err := m.Tracepoint(a.Target, a.Func)
+		if err != nil {
+			return
+		}
+		for _, f := range fields {
+			if strings.HasPrefix(f.Name, "common_") {
+				continue
+			}
+			fmt.Fprintf(w, "    %s %s\n", f.Type, f.Name)
+		}
+	case "fentry", "fexit", "kprobe", "kretprobe":
+		if p, err := m.FuncProto(a.Func); err == nil {
+			listProto(w, p, 0)
+			if a.Provider == "fexit" {
+				fmt.Fprintf(w, "    %s retval\n", cName(p.Return))
+			}
+		}
+	case "rawtracepoint":
+		if p, err := m.FuncProto("btf_trace_" + a.Func); err == nil {
+			listProto(w, p, 1)
+		}
+	case "iter":
+		if t, err := m.typeByName("bpf_iter__" + a.Func); err == nil {
+			for _, f := range t.Members {
+				if f.Name != "meta" && f.Name != "" {
+					fmt.Fprintf(w, "    %s %s\n", cName(f.Type), f.Name)
+					continue
+				}
+				if u, ok := f.Type.(*btf.Union); ok && len(u.Members) == 1 && u.Members[0].Name != "meta" {
+					fmt.Fprintf(w, "    %s %s\n", cName(u.Members[0].Type), u.Members[0].Name)
+				}
+			}
+		}
+	}
+}
+
+func listProto(w io.Writer, p *btf.FuncProto, skip int) {
+	for i, prm := range p.Params {
+		if i >= skip {
+			fmt.Fprintf(w, "    %s %s\n", cName(prm.Type), prm.Name)
+		}
+	}
+}
+
+// cName is a type as C writes it.
+func cName(t btf.Type) string { return cNameAt(t, 0) }
+
+func cNameAt(t btf.Type, depth int) string {
+	if depth > 32 {
+		return "…"
+	}
+	switch t := t.(type) {
+	case *btf.Pointer:
+		return cNameAt(t.Target, depth+1) + " *"
+	case *btf.Struct:
+		return "struct " + t.Name
+	case *btf.Union:
+		return "union " + t.Name
+	case *btf.Enum:
+		return "enum " + t.Name
+	case *btf.Const:
+		return "const " + cNameAt(t.Type, depth+1)
+	case *btf.Volatile:
+		return "volatile " + cNameAt(t.Type, depth+1)
+	case *btf.TypeTag:
+		return cNameAt(t.Type, depth+1)
+	case *btf.Array:
+		return fmt.Sprintf("%s[%d]", cNameAt(t.Type, depth+1), t.Nelems)
+	case *btf.FuncProto:
+		return "(func)"
+	case *btf.Void:
+		return "void"
+	case nil:
+		return "void"
+	}
+	return t.TypeName()
+}
+
+func (m *Machine) typeByName(name string) (*btf.Struct, error) {
+	spec, err := m.types()
+	if err != nil {
+		return nil, err
+	}
+	var st *btf.Struct
+	err = spec.TypeByName(name, &st)
+	return st, err
+}
+
+// listTypes prints types of the kernel by pattern.
+func (m *Machine) listTypes(w io.Writer, tag, pattern string, verbose bool) error {
+	spec, err := m.types()
+	if err != nil {
+		return err
+	}
+	seen := map[string]bool{}
+	var found []btf.Type
+	for t, err := range spec.All() {
+		if err != nil {
+			return err
+		}
+		ok := false
+		switch t.(type) {
+		case *btf.Struct:
+			ok = tag == "struct"
+		case *btf.Union:
+			ok = tag == "union"
+		case *btf.Enum:
+			ok = tag == "enum"
+		}
+		if n := t.TypeName(); ok && n != "" && !seen[n] && lang.Glob(pattern, n) {
+			seen[n] = true
+			found = append(found, t)
+		}
+	}
+	sort.Slice(found, func(i, j int) bool { return found[i].TypeName() < found[j].TypeName() })
+	for _, t := range found {
+		if !verbose {
+			fmt.Fprintf(w, "%s %s\n", tag, t.TypeName())
+			continue
+		}
+		fmt.Fprintf(w, "vmlinux: %s %s {\n", tag, t.TypeName())
+		listMembers(w, t)
+		fmt.Fprintln(w, "};")
+	}
+	return nil
+}
+
+func listMembers(w io.Writer, t btf.Type) {
+	var members []btf.Member
+	switch t := t.(type) {
+	case *btf.Struct:
+		members = t.Members
+	case *btf.Union:
+		members = t.Members
+	case *btf.Enum:
+		for _, v := range t.Values {
+			fmt.Fprintf(w, "\t%s = %d,\n", v.Name, int64(v.Value))
+		}
+	}
+	for _, f := range members {
+		fmt.Fprintf(w, "\t%s %s;\n", cName(f.Type), f.Name)
+	}
+}
+
+// Info prints what this machine allows, a "name: yes" a line.
+func Info(_ context.Context, w io.Writer) error {
+	m := Open()
+	defer m.Close()
+	yes := func(name string, ok bool) {
+		word := "no"
+		if ok {
+			word = "yes"
+		}
+		fmt.Fprintf(w, "  %s: %s\n", name, word)
+	}
+	_, types := m.types()
+	fmt.Fprintln(w, "Kernel features:")
+	yes("btf", types == nil)
+	yes("Loop support", true)
+	fmt.Fprintln(w, "Helpers:")
+	for _, h := range []string{"probe_read_kernel", "send_signal", "dpath", "get_func_ip", "jiffies64", "lookup_percpu_elem", "get_ktime_ns"} {
+		yes(h, true)
+	}
+	yes("skboutput", false)
+	fmt.Fprintln(w, "Probe types:")
+	yes("iter", types == nil)
+	yes("uprobe_multi", true)
+	yes("kprobe_multi", false)
+	yes("kprobe_session", false)
+	yes("fentry", false)
+	fmt.Fprintln(w, "Build:")
+	yes("libdw (DWARF support)", false)
+	yes("bcc library path resolution", true)
+	yes("dwunwind (DWARF stack unwinding)", false)
+	yes("blazesym (advanced symbolization)", false)
+	return nil
+}

@@ -1,0 +1,204 @@
+package trace
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/skepdev/skep/lang"
+)
+
+// kernelSymbols are the kernel's functions, read when first asked.
+type kernelSymbols struct {
+	loaded bool
+	addrs  []uint64
+	names  []string
+}
+
+func (k *kernelSymbols) load() {
+	if k.loaded {
+		return
+	}
+	k.loaded = true
+	type sym struct {
+		addr uint64
+		name string
+	}
+	var all []sym
+	eachKernelSymbol(func(addr uint64, kind byte, name, _ string) bool {
+		if kind|0x20 == 't' || kind|0x20 == 'w' {
+			all = append(all, sym{addr, name})
+		}
+		return true
+	})
+	sort.SliceStable(all, func(i, j int) bool { return all[i].addr < all[j].addr })
+	k.addrs, k.names = make([]uint64, len(all)), make([]string, len(all))
+	for i, s := range all {
+		k.addrs[i], k.names[i] = s.addr, s.name
+	}
+}
+
+// eachKernelSymbol reads /proc/kallsyms until f says stop. Addresses are 0 for
+// those who may not see them.
+func eachKernelSymbol(f func(addr uint64, kind byte, name, module string) bool) error {
+	file, err := os.Open("/proc/kallsyms")
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	sc := bufio.NewScanner(file)
+	for sc.Scan() {
+		addr, rest, ok := strings.Cut(sc.Text(), " ")
+		if !ok || len(rest) < 3 {
+			continue
+		}
+		v, err := strconv.ParseUint(addr, 16, 64)
+		if err != nil {
+			continue
+		}
+		name, module, _ := strings.Cut(rest[2:], "\t")
+		if !f(v, rest[0], name, strings.Trim(module, "[]")) {
+			break
+		}
+	}
+	return sc.Err()
+}
+
+// find names the function that addr is in.
+func (k *kernelSymbols) find(addr uint64) (name string, off uint64, ok bool) {
+	k.load()
+	i := sort.Search(len(k.addrs), func(i int) bool { return k.addrs[i] > addr })
+	if i == 0 || k.addrs[i-1] == 0 {
+		return "", 0, false
+	}
+	// Of several names for one address the first is taken.
+	for i > 1 && k.addrs[i-2] == k.addrs[i-1] {
+		i--
+	}
+	return k.names[i-1], addr - k.addrs[i-1], true
+}
+
+func (s *Session) kernelSymbol(addr uint64) datum {
+	name, off, ok := s.syms.find(addr)
+	if !ok {
+		return symbol{fmt.Sprintf("0x%x", addr), addr}
+	}
+	if off > 0 {
+		return symbol{fmt.Sprintf("%s+%d", name, off), addr}
+	}
+	return symbol{name, addr}
+}
+
+// UserSymbolizer names addresses of processes.
+type UserSymbolizer interface {
+	// Symbolize names the function at an address of a process, how far in it
+	// is, and the file that holds it.
+	Symbolize(pid int, addr uint64) (name string, offset uint64, file string, ok bool)
+}
+
+func (s *Session) userSymbol(addr uint64, pid int) datum {
+	name, off, _, ok := s.symbolize(pid, addr)
+	switch {
+	case !ok:
+		return fmt.Sprintf("0x%x", addr)
+	case off > 0:
+		return fmt.Sprintf("%s+%d", name, off)
+	}
+	return name
+}
+
+func (s *Session) symbolize(pid int, addr uint64) (string, uint64, string, bool) {
+	if s.Users == nil {
+		return "", 0, "", false
+	}
+	return s.Users.Symbolize(pid, addr)
+}
+
+// stack prints a stack as its mode says, a frame a line.
+func (s *Session) stack(t *lang.Type, b []byte) datum {
+	id := int64(ne().Uint64(b))
+	if id < 0 {
+		return ""
+	}
+	user := t.Kind == lang.KindUStack
+	name := fmt.Sprintf("stacks_%d", t.Frames)
+	if user && t.Mode == "build_id" {
+		name = fmt.Sprintf("stacks_build_id_%d", t.Frames)
+	}
+	m := s.coll.Maps[name]
+	key := make([]byte, 4)
+	ne().PutUint32(key, uint32(id))
+	v := make([]byte, m.Info().ValueBytes)
+	if err := m.Lookup(key, v, 0); err != nil {
+		return ""
+	}
+	pid := 0
+	if user {
+		pid = int(ne().Uint32(b[8:]))
+	}
+	var out strings.Builder
+	out.WriteByte('\n')
+	if user && t.Mode == "build_id" {
+		buildIDs(&out, v)
+		return out.String()
+	}
+	for ; len(v) >= 8; v = v[8:] {
+		addr := ne().Uint64(v)
+		if addr == 0 {
+			break
+		}
+		s.frame(&out, t.Mode, user, pid, addr)
+	}
+	return out.String()
+}
+
+func (s *Session) frame(out *strings.Builder, mode string, user bool, pid int, addr uint64) {
+	if mode == "raw" {
+		fmt.Fprintf(out, "%x\n", addr)
+		return
+	}
+	var name, file string
+	var off uint64
+	var ok bool
+	if user {
+		name, off, file, ok = s.symbolize(pid, addr)
+	} else {
+		name, off, ok = s.syms.find(addr)
+	}
+	out.WriteString("\t")
+	text := fmt.Sprintf("%s+%d", name, off)
+	if !ok {
+		text = fmt.Sprintf("0x%x", addr)
+	}
+	switch {
+	case mode == "perf":
+		fmt.Fprintf(out, "%x %s", addr, text)
+		if user {
+			if file == "" {
+				file = "[unknown]"
+			}
+			fmt.Fprintf(out, " (%s)", file)
+		}
+	default:
+		out.WriteString(text)
+	}
+	out.WriteString("\n")
+}
+
+// buildIDs prints a stack of build ids and offsets: status, 20 bytes, offset.
+func buildIDs(out *strings.Builder, v []byte) {
+	const size, valid = 32, 1
+	for ; len(v) >= size; v = v[size:] {
+		switch ne().Uint32(v) {
+		case 0:
+			return
+		case valid:
+			fmt.Fprintf(out, "%x 0x%x\n", v[4:24], ne().Uint64(v[24:]))
+		default:
+			fmt.Fprintf(out, "0x%x\n", ne().Uint64(v[24:]))
+		}
+	}
+}
