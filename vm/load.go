@@ -39,6 +39,9 @@ func (m *Machine) Load(spec *ProgramSpec) (*Program, error) {
 	if err := loadable(spec); err != nil {
 		return nil, err
 	}
+	if n := len(spec.Facts); n != 0 && n != len(spec.Instructions) {
+		return nil, fmt.Errorf("load program %s: facts about %d slots; it has %d", spec.Name, n, len(spec.Instructions))
+	}
 	held, err := p.holdMaps()
 	if err != nil {
 		return nil, err
@@ -110,7 +113,7 @@ func (p *Program) claimArray(mp *Map) error {
 
 func (p *Program) compile(spec *ProgramSpec) error {
 	s := &interp.Spec{
-		Name: spec.Name, Type: spec.Type, Instructions: spec.Instructions,
+		Name: spec.Name, Type: spec.Type, Instructions: spec.Instructions, Facts: slices.Clone(spec.Facts),
 		LegacyLoads: spec.Type == abi.ProgSocketFilter || spec.Type == abi.ProgSchedCLS || spec.Type == abi.ProgSchedACT,
 	}
 	for _, mp := range spec.Maps {
@@ -152,7 +155,7 @@ func (p *Program) addCode() {
 		_ = code.Close()
 		return
 	}
-	p.code, p.i.Native = code, code
+	p.code = code
 	p.m.native[p] = struct{}{}
 }
 
@@ -286,3 +289,6 @@ func (m *Machine) stopped(err error) error {
 		Address: s.Address, Size: s.Size, Write: s.Write, Reason: s.Reason,
 	}
 }
+
+// CodeSize is the bytes of the program's native code; 0 if it is interpreted.
+func (p *Program) CodeSize() int { return p.code.Size() }

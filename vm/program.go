@@ -6,6 +6,7 @@ import (
 
 	"github.com/skepdev/skep/abi"
 	"github.com/skepdev/skep/isa"
+	"github.com/skepdev/skep/vm/internal/interp"
 )
 
 // ProgramSpec describes a program to load. Load copies what it keeps.
@@ -27,9 +28,29 @@ type ProgramSpec struct {
 	// Funcs and Lines are in ascending order of Offset. Both may be empty.
 	Funcs []FuncInfo
 	Lines []LineInfo
+	// Facts, if not empty, tells for each slot what a verifier proved about its
+	// memory access. Native code then no longer compares it with bounds.
+	Facts []Fact
 	// Kfuncs names the kernel functions that calls refer to, by immediate.
 	Kfuncs map[int32]string
 }
+
+// Fact is what is known about the memory access of one instruction. Who sets
+// Proved vouches for the memory of this process.
+type Fact = interp.Fact
+
+// Class is the kind of memory that an access goes to.
+type Class = interp.Class
+
+// Classes of memory.
+const (
+	ClassUnknown = interp.ClassUnknown
+	ClassFrame   = interp.ClassFrame
+	ClassContext = interp.ClassContext
+	ClassPacket  = interp.ClassPacket
+	ClassValue   = interp.ClassValue
+	ClassMemory  = interp.ClassMemory
+)
 
 // FuncInfo names the subprogram that starts at a slot.
 type FuncInfo struct {

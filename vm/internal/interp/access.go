@@ -65,9 +65,9 @@ func (t *Thread) Inner(handle uintptr) uint64 {
 
 // Value remembers the value of m at addr as the latest one, and returns addr.
 func (t *Thread) Value(m *Map, addr uintptr) uint64 {
-	t.val, t.wval, t.missed = span{}, span{}, nil
+	t.val, t.wval, t.missed = span{}, span{}, 0
 	if addr == 0 {
-		t.missed = m
+		t.missed = uint64(m.Handle())
 	} else {
 		s := span{uint64(addr), uint64(m.ValueSize)}
 		if m.readable {

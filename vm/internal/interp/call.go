@@ -10,41 +10,11 @@ const maxMayGotos = 8 << 20
 // callCost is charged for a call besides the length of what is called.
 const callCost = 8
 
-// enter makes a frame for the function at slot to, called from slot t.pc, and
-// leaves t.pc in front of it.
-func (t *Thread) enter(to int32) bool {
-	if t.depth+1 >= abi.MaxCallFrames {
-		t.Fail("the call nests deeper than %d frames", abi.MaxCallFrames)
-		return false
-	}
-	t.budget -= int64(t.prog.funcs[to]) + callCost
-	if t.budget < 0 {
-		t.outOfBudget()
-		return false
-	}
-	f := &t.frames[t.depth]
-	f.prog, f.pc = t.prog, t.pc
-	copy(f.saved[:], t.R[6:11])
-	t.depth++
-	t.R[10] += frameStride
-	t.pc = int(to) - 1
-	return true
-}
-
-// leave undoes enter: the slot in t.pc is the call's again.
-func (t *Thread) leave() {
-	t.depth--
-	f := &t.frames[t.depth]
-	t.prog = f.prog
-	copy(t.R[6:11], f.saved[:])
-	t.pc = f.pc
-}
-
 // Callback runs the function that the register value fn refers to and returns
 // its R0. ok is false if the run is over.
 func (t *Thread) Callback(fn uint64, args ...uint64) (result uint64, ok bool) {
 	to := int64(fn &^ tagMask)
-	if fn&tagMask != funcTag || to >= int64(len(t.prog.Insns)) || t.prog.funcs[int32(to)] == 0 {
+	if fn&tagMask != funcTag || to >= int64(len(t.prog.Insns)) || !t.prog.taken[int32(to)] {
 		t.Fail("the callback %#x is not a function of this program", fn)
 		return 0, false
 	}
@@ -52,7 +22,7 @@ func (t *Thread) Callback(fn uint64, args ...uint64) (result uint64, ok bool) {
 		return 0, false
 	}
 	copy(t.R[1:6], args)
-	ok = t.exec(int(to))
+	ok = t.run(t.R[10], int(to))
 	if ok {
 		t.leave()
 	}
@@ -91,6 +61,7 @@ func (t *Thread) tailCall() {
 		return
 	}
 	t.tails++
+	t.replaceCallee(p)
 	t.prog = p
 	t.wpkt = span{}
 	if p.PacketWritable {

@@ -22,7 +22,7 @@ func Compile(spec *Spec) (*Program, error) {
 		p: &Program{
 			Name: spec.Name, Type: spec.Type, Maps: slices.Clone(spec.Maps), Insns: slices.Clone(spec.Instructions),
 			ops:   make([]Op, n+1),
-			funcs: map[int32]int32{},
+			funcs: map[int32]int32{}, taken: map[int32]bool{}, facts: spec.Facts,
 		},
 		helperAt: map[int64]int64{},
 	}

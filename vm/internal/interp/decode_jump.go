@@ -119,6 +119,11 @@ func (d *decoder) bind(op *Op, h Helper, key int64) {
 	if !ok {
 		at = int64(len(d.p.helpers))
 		d.p.helpers = append(d.p.helpers, h)
+		id := abi.HelperID(0)
+		if key < 1<<40 {
+			id = abi.HelperID(key)
+		}
+		d.p.ids = append(d.p.ids, id)
 		d.helperAt[key] = at
 	}
 	op.Code, op.Imm = OpHelper, at

@@ -136,6 +136,7 @@ func (d *decoder) loadImm(i int, in isa.Instruction, op *Op) error {
 			return d.fail(i, "address of a function at slot %d, where no instruction starts", to)
 		}
 		d.starts = append(d.starts, int32(to))
+		d.p.taken[int32(to)] = true
 		op.Imm = int64(funcTag | uint64(to))
 	case isa.PseudoMapFD, isa.PseudoMapValue:
 		return d.fail(i, "a map reference by file descriptor means nothing here: refer to maps by index")

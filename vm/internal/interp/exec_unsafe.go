@@ -1,12 +1,12 @@
 package interp
 
-// interpret runs from slot pc on until the function entered at the given depth
+// interpret runs from slot pc on until the function whose frame pointer is base
 // returns, or else until native code can go on. Cases that end with continue go
 // on with the next slot; a jump that is taken falls out of the switch.
 //
 // The function is long because it is a table: a case is one instruction, and
 // anything that takes more than two lines stands elsewhere.
-func (t *Thread) interpret(pc, depth int) ending {
+func (t *Thread) interpret(pc int, base uint64) ending {
 	r := &t.R
 	ops := t.prog.ops
 	for {
@@ -581,7 +581,7 @@ func (t *Thread) interpret(pc, depth int) ending {
 		}
 		continue
 	exit:
-		if t.depth == depth {
+		if r[10] == base {
 			return finished
 		}
 		t.leave()

@@ -82,6 +82,16 @@ func (m *Map) Flat(write bool) (addr, size uint64, ok bool) {
 	return m.flat.at, m.flat.n, allowed && m.flat.n != 0
 }
 
+// HasValues says that a successful lookup gives the address of ValueSize bytes,
+// which stay memory as long as the map.
+func (m *Map) HasValues() bool {
+	switch m.Type {
+	case abi.MapArray, abi.MapPerCPUArray, abi.MapHash, abi.MapPerCPUHash, abi.MapLRUHash, abi.MapLRUPerCPUHash, abi.MapLPMTrie:
+		return m.Objects == nil
+	}
+	return false
+}
+
 // FirstValue is the address of the value at index 0 of a plain array, for
 // direct references (global data).
 func (m *Map) FirstValue() (addr uint64, why string) {

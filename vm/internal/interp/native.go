@@ -1,10 +1,29 @@
 package interp
 
-// Native is the machine code of a program.
-type Native interface {
-	// Enter runs t's program from slot pc on. It comes back in front of the
-	// first operation that is to be done in Go, with t.pc at its slot.
-	Enter(t *Thread, pc int)
+import "github.com/skepdev/skep/abi"
+
+// Native is the machine code of a program: addresses of code outside Go's
+// heap, valid as long as the program.
+type Native struct {
+	// Resume loads the registers from the thread and jumps to the target it is
+	// entered with.
+	Resume uintptr
+	// Begin starts a run: it clears registers and goes on at slot 0.
+	Begin uintptr
+	// Exit and LeaveAtExit leave for Go where the function that Go entered
+	// exits; the latter with all registers.
+	Exit, LeaveAtExit uintptr
+	// Slots are the addresses at which the slots begin, relative to Resume.
+	Slots []uint32
+}
+
+// atExit is the slot that native code leaves at when the function that Go
+// entered exits.
+const atExit = -1
+
+// SetNative makes runs of p execute n.
+func (p *Program) SetNative(n *Native) {
+	p.Native, p.exit, p.leaveAtExit = n, uint64(n.Exit), uint64(n.LeaveAtExit)
 }
 
 // fuelSupply bounds how long native code runs before it looks whether Go's
@@ -16,6 +35,30 @@ const fuelSupply = 1 << 20
 // that is none. Not to be modified.
 func (p *Program) Ops() []Op { return p.ops }
 
+// Callbacks are the slots of the functions whose address the program takes.
+// Nothing else can be called back. Not to be modified.
+func (p *Program) Callbacks() map[int32]bool { return p.taken }
+
+// HelperID is the number of the helper that op calls; 0 for anything else.
+func (p *Program) HelperID(op *Op) abi.HelperID {
+	if op.Code != OpHelper {
+		return abi.FnUnspec
+	}
+	return p.ids[op.Imm]
+}
+
+// CallsHelpers says whether the program calls any.
+func (p *Program) CallsHelpers() bool { return len(p.helpers) != 0 }
+
+// CallCost is what a call of the function at slot to takes from the budget.
+func (p *Program) CallCost(to int32) int64 { return int64(p.funcs[to]) + callCost }
+
+// FunctionEnd is the slot behind the function that starts at slot to.
+func (p *Program) FunctionEnd(to int32) int32 { return to + p.funcs[to] }
+
+// Facts tells for each slot what has been proved about it; it may be empty.
+func (p *Program) Facts() []Fact { return p.facts }
+
 // How interpret ends.
 type ending uint8
 
@@ -25,29 +68,81 @@ const (
 	resumed                // native code can go on behind t.pc
 )
 
-// exec runs from slot pc on until the function that it entered returns, and
-// says whether it did; otherwise t.stop tells why not.
-func (t *Thread) exec(pc int) bool {
-	depth := t.depth
+// begin runs the program from its first instruction to the end; if it is
+// false, t.stop tells why there was none.
+func (t *Thread) begin() bool {
+	n, base := t.prog.Native, t.R[10]
+	if n == nil {
+		return t.interpreted(0, base)
+	}
+	savedAt(t.stackBase).native = uint64(n.Exit)
+	t.lend(n.Begin, n.Begin)
+	return t.goOn(base)
+}
+
+// run is begin for a function that Go called at slot pc with the frame pointer
+// base.
+func (t *Thread) run(base uint64, pc int) bool {
+	n := t.prog.Native
+	if n == nil {
+		return t.interpreted(pc, base)
+	}
+	t.lend(n.Resume, n.Resume+uintptr(n.Slots[pc]))
+	return t.goOn(base)
+}
+
+// interpreted runs without native code until a program that has some has its
+// turn: tail calls mix them.
+func (t *Thread) interpreted(pc int, base uint64) bool {
+	switch t.interpret(pc, base) {
+	case finished:
+		return true
+	case stopped:
+		return false
+	}
+	return t.run(base, t.pc+1)
+}
+
+// goOn does what native code left for Go, again and again, until the function
+// whose frame pointer is base returns.
+func (t *Thread) goOn(base uint64) bool {
 	for {
-		if n := t.prog.Native; n != nil {
-			pc = t.native(n, pc)
-		}
-		switch t.interpret(pc, depth) {
-		case finished:
-			return true
-		case stopped:
-			return false
+		pc := t.pc
+		switch {
+		case pc == atExit:
+			if t.R[10] == base {
+				return true
+			}
+			t.leave()
+		case t.prog.ops[pc].Code == OpHelper:
+			t.budget -= callCost
+			t.R[0] = t.prog.helpers[t.prog.ops[pc].Imm](t)
+			if t.stop != nil {
+				return false
+			}
+			t.pc = pc
+		default:
+			switch t.interpret(pc, base) {
+			case finished:
+				return true
+			case stopped:
+				return false
+			}
 		}
 		pc = t.pc + 1
+		n := t.prog.Native
+		if n == nil {
+			return t.interpreted(pc, base)
+		}
+		t.lend(n.Resume, n.Resume+uintptr(n.Slots[pc]))
 	}
 }
 
-// native lends native code some of the budget.
-func (t *Thread) native(n Native, pc int) int {
-	t.fuel = min(t.budget, fuelSupply)
-	t.budget -= t.fuel
-	n.Enter(t, pc)
+// lend enters native code with some of the budget.
+func (t *Thread) lend(prologue, target uintptr) {
+	fuel := min(t.budget, fuelSupply)
+	t.budget -= fuel
+	t.fuel = fuel
+	enter(prologue, target, t)
 	t.budget += t.fuel
-	return t.pc
 }

@@ -22,14 +22,24 @@ type Program struct {
 	// directly.
 	PacketWritable bool
 	// Native is the program's machine code, or nil: then it is interpreted.
-	Native Native
+	Native *Native
 	// Owner is the loader's own object for this program.
 	Owner any
 
 	ops     []Op
+	facts   []Fact
 	helpers []Helper
+	// ids are the helpers' numbers, as in calls of helpers; 0 for kernel
+	// functions.
+	ids []abi.HelperID
 	// funcs maps the slots at which subprograms start to their length.
 	funcs map[int32]int32
+	// taken are the functions whose address the program takes: those that can
+	// be called back.
+	taken map[int32]bool
+	// exit is where native code leaves when the function that Go entered exits,
+	// leaveAtExit the same with all registers; 0 without native code.
+	exit, leaveAtExit uint64
 }
 
 // Spec is what Compile needs to know.
@@ -46,6 +56,9 @@ type Spec struct {
 	Helper func(id abi.HelperID) (h Helper, why string)
 	// Kfunc is Helper for kernel functions, by the call's immediate.
 	Kfunc func(imm int32) (h Helper, why string)
+	// Facts, if not empty, tells for each slot what has been proved about its
+	// access.
+	Facts []Fact
 	// LegacyLoads says that the program may use LD_ABS and LD_IND.
 	LegacyLoads bool
 }

@@ -91,8 +91,12 @@ func (t *Thread) explainNull(addr uint64) string {
 	if addr != 0 {
 		s = fmt.Sprintf("null pointer plus %d", addr)
 	}
-	if t.missed != nil {
-		s += "; the latest lookup in map " + t.missed.Name + " found nothing"
+	for _, maps := range [2][]*Map{t.prog.Maps, t.inner} {
+		for _, m := range maps {
+			if t.missed == uint64(m.Handle()) {
+				return s + "; the latest lookup in map " + m.Name + " found nothing"
+			}
+		}
 	}
 	return s
 }

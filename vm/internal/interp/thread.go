@@ -40,16 +40,19 @@ type Thread struct {
 	fuel     int64 // what native code may take of the budget before it asks
 	stop     *Stop
 	prog     *Program
-	depth    int
 	pc       int
+	exitPC   int // where native code left a function, if the program calls helpers
 	tails    int
 	mayGotos int
 
 	stackBase uint64
+	lastFrame uint64 // r10 of the deepest frame
 	ctxBase   uint64
 	ctxLen    uint64 // of a context that is plain memory
 	ctx       Context
-	frames    [abi.MaxCallFrames]frame
+	// callers are the programs of frames whose function a tail call replaced by
+	// one of another program; nil for the others.
+	callers [abi.MaxCallFrames]*Program
 
 	// CPU is the number of the virtual CPU.
 	CPU int
@@ -64,7 +67,7 @@ type Thread struct {
 	// Rand is the state of bpf_get_prandom_u32.
 	Rand uint64
 
-	missed   *Map   // the map of the latest lookup, if that found nothing
+	missed   uint64 // the map of the latest lookup, if that found nothing
 	inner    []*Map // inner maps met in this run
 	extra    []region
 	lock     uint64 // address of the bpf_spin_lock held, or 0
@@ -75,13 +78,6 @@ type Thread struct {
 	Parts [2][]byte
 
 	borrowed int // bytes of the scratch area in use
-}
-
-// frame is what a call keeps of its caller.
-type frame struct {
-	prog  *Program
-	pc    int
-	saved [5]uint64 // r6 to r10
 }
 
 // region is memory besides packet, stack and maps: a ring buffer record.
@@ -104,6 +100,7 @@ func (s span) has(a, n uint64) bool {
 func NewThread(cpu int, env *Env, mem []byte) *Thread {
 	t := &Thread{CPU: cpu, Env: env, stackBase: addressOf(mem)}
 	t.ctxBase = t.stackBase + stackSize
+	t.lastFrame = t.stackBase + stackSize
 	t.inner, t.extra, t.Text = t.innerBuf[:0], t.extraBuf[:0], make([]byte, 0, 1024)
 	t.Rand = env.Now() ^ uint64(cpu+1)*0x9e3779b97f4a7c15
 	return t
@@ -112,14 +109,14 @@ func NewThread(cpu int, env *Env, mem []byte) *Thread {
 // Run executes p on t and returns R0. The caller has set the context. The
 // error is a [*Stop].
 func (t *Thread) Run(p *Program) (uint64, error) {
-	t.prog, t.depth, t.tails, t.mayGotos, t.pc, t.borrowed = p, 0, 0, 0, 0, 0
+	t.prog, t.tails, t.mayGotos, t.pc, t.borrowed = p, 0, 0, 0, 0
 	t.budget = t.Env.MaxInstructions
-	t.stop, t.missed = nil, nil
+	t.stop, t.missed = nil, 0
 	t.val, t.wval = span{}, span{}
 	t.R[1] = t.ctxBase
 	t.R[10] = t.stackBase + frameStride
 	t.syncPacket()
-	if !t.exec(0) || t.lock != 0 || len(t.extra) != 0 {
+	if !t.begin() || t.lock != 0 || len(t.extra) != 0 {
 		t.abandon()
 		if t.stop != nil {
 			return 0, t.stop
@@ -131,6 +128,10 @@ func (t *Thread) Run(p *Program) (uint64, error) {
 
 // abandon gives back what a run that did not finish cleanly still holds.
 func (t *Thread) abandon() {
+	t.callers = [abi.MaxCallFrames]*Program{}
+	if t.pc == atExit {
+		t.pc = t.exitPC
+	}
 	if t.lock != 0 {
 		t.unlock()
 		if t.stop == nil {

@@ -6,116 +6,134 @@ import (
 	"github.com/skepdev/skep/abi"
 	"github.com/skepdev/skep/isa"
 	"github.com/skepdev/skep/vm/internal/interp"
-	"github.com/skepdev/skep/vm/internal/jit/amd64"
+	"github.com/skepdev/skep/vm/internal/jit/asm"
 )
-
-// regs are the homes of r0 to r9. R15 is the thread; RAX, RCX and RDX are for
-// whoever needs them; RSP and RBP stay Go's. r10 does not change within a
-// function and is read from the thread.
-var regs = [...]amd64.Reg{
-	amd64.RBX, amd64.RDI, amd64.RSI, amd64.R8, amd64.R9,
-	amd64.R10, amd64.R11, amd64.R12, amd64.R13, amd64.R14,
-}
-
-const thread = amd64.R15
 
 // compiler translates one program, slot by slot.
 type compiler struct {
-	amd64.Code
+	asm.Assembler
+	asm.Machine
+	p      *interp.Program
 	ops    []interp.Op
-	xdp    bool
+	flow   *flow
 	layout interp.Layout
-	// readable and writable are a program's global data: maps of one value.
-	readable, writable []value
-	// entries are where the slots begin.
-	entries []uint32
+	// globals are a program's global data: maps of one value.
+	globals []global
+	// slots are where the slots begin.
+	slots []uint32
 	// epilogue gives the registers back and returns.
-	epilogue int
+	epilogue, begin, exit, leaveAtExit int
 	// jumps wait for their slots' entries, exits for a stub that leaves there.
 	jumps, exits []fixup
-	// refuels are stubs behind jumps back that ran out of fuel.
-	refuels []refuel
+	// stubs are code that is seldom reached.
+	stubs []func()
 }
 
-// value is memory at a fixed address.
-type value struct {
-	at   uint64
-	size int32
+// global is memory at a fixed address.
+type global struct {
+	at                 uint64
+	size               int32
+	readable, writable bool
 }
 
-// fixup is a jump, by the place of its distance, that concerns a slot.
+// fixup is a jump, by its place, that concerns a slot.
 type fixup struct{ place, slot int }
 
-type refuel struct {
-	fixup
-	cost int32
-}
-
 // compile translates p. The first byte of the code takes over the registers and
-// jumps to RAX, which is to be where a slot begins.
-func compile(p *interp.Program) *compiler {
+// jumps to A, which is to be where a slot begins.
+func compile(p *interp.Program, a asm.Assembler) *compiler {
 	ops := p.Ops()
-	c := &compiler{ops: ops, xdp: p.Type == abi.ProgXDP, layout: interp.ThreadLayout(), entries: make([]uint32, len(ops))}
-	c.readable, c.writable = values(p.Maps, false), values(p.Maps, true)
+	c := &compiler{
+		Assembler: a, Machine: a.Machine(), p: p, ops: ops, flow: follow(p),
+		layout: interp.ThreadLayout(), slots: make([]uint32, len(ops)),
+	}
+	c.findGlobals()
 	c.enterAndLeave()
 	for i := range ops {
-		c.entries[i] = uint32(c.Pos())
+		c.slots[i] = uint32(c.Pos())
 		if i > 0 && ops[i-1].Code == interp.OpLoadImm {
 			continue // a second slot, where nothing ever goes
 		}
+		if !c.flow.reached[i] {
+			continue // nor here; what follows is as good as anything
+		}
 		c.op(i)
 	}
-	c.stubs()
-	for _, j := range c.jumps {
-		c.Patch(j.place, int(c.entries[j.slot]))
-	}
-	return c
-}
-
-// maxValues bounds how many maps each access is compared with.
-const maxValues = 4
-
-func values(maps []*interp.Map, write bool) (out []value) {
-	for _, m := range maps {
-		if at, n, ok := m.Flat(write); ok && n <= math.MaxInt32 && len(out) < maxValues {
-			out = append(out, value{at, int32(n)})
-		}
-	}
-	return out
-}
-
-func (c *compiler) enterAndLeave() {
-	for i, r := range regs {
-		c.Load(8, r, thread, c.register(uint8(i)))
-	}
-	c.JmpReg(amd64.RAX)
-	c.epilogue = c.Pos()
-	for i, r := range regs {
-		c.Store(8, thread, c.register(uint8(i)), r)
-	}
-	c.Ret()
-}
-
-// register is where the thread keeps register i.
-func (c *compiler) register(i uint8) int32 { return c.layout.R + 8*int32(i) }
-
-// stubs are what is seldom reached, away from the rest.
-func (c *compiler) stubs() {
-	for _, r := range c.refuels {
-		c.Patch(r.place, c.Pos())
-		c.ArithMemImm(amd64.Add, thread, c.layout.Fuel, r.cost)
-		c.leave(r.slot)
+	c.leave(len(ops) - 1)               // never reached
+	for n := 0; n < len(c.stubs); n++ { // they may add some
+		c.stubs[n]()
 	}
 	for _, e := range c.exits {
 		c.Patch(e.place, c.Pos())
 		c.leave(e.slot)
 	}
+	for _, j := range c.jumps {
+		c.Patch(j.place, int(c.slots[j.slot]))
+	}
+	return c
 }
+
+// maxGlobals bounds how many maps each access is compared with.
+const maxGlobals = 4
+
+func (c *compiler) findGlobals() {
+	for _, m := range c.p.Maps {
+		at, n, r := m.Flat(false)
+		_, _, w := m.Flat(true)
+		if n != 0 && n <= math.MaxInt32 {
+			c.globals = append(c.globals, global{at, int32(n), r, w})
+		}
+	}
+}
+
+// enterAndLeave is the code around the program's own.
+func (c *compiler) enterAndLeave() {
+	for i, r := range c.R {
+		c.Load(8, r, c.Thread, c.register(uint8(i)))
+	}
+	c.JmpReg(c.A)
+
+	c.begin = c.Pos()
+	c.Load(8, c.R[1], c.Thread, c.register(1))
+	c.Load(8, c.R[10], c.Thread, c.register(10))
+	for i, r := range c.R {
+		if i != 1 && i != 10 {
+			c.MovImm(r, 0)
+		}
+	}
+	start := c.Jmp()
+
+	// The function that exits stands in front of its exit again.
+	c.exit = c.Pos()
+	c.ArithImm(asm.Add, asm.W64, c.R[10], interp.FrameStride)
+	c.Store(8, c.Thread, c.register(0), c.R[0])
+	c.Store(8, c.Thread, c.register(10), c.R[10])
+	c.StoreImm(8, c.Thread, c.layout.PC, interp.AtExit)
+	c.Ret()
+
+	c.leaveAtExit = c.Pos()
+	c.ArithImm(asm.Add, asm.W64, c.R[10], interp.FrameStride)
+	c.StoreImm(8, c.Thread, c.layout.PC, interp.AtExit)
+	c.epilogue = c.Pos()
+	for i, r := range c.R {
+		c.Store(8, c.Thread, c.register(uint8(i)), r)
+	}
+	c.Ret()
+	c.Patch(start, c.Pos())
+}
+
+// register is where the thread keeps register i.
+func (c *compiler) register(i uint8) int32 { return c.layout.R + 8*int32(i) }
 
 // leave ends native code in front of slot i.
 func (c *compiler) leave(i int) {
-	c.StoreImm(8, thread, c.layout.PC, int32(i))
+	c.StoreImm(8, c.Thread, c.layout.PC, int32(i))
 	c.Patch(c.Jmp(), c.epilogue)
+}
+
+// leaveIf leaves in front of slot i if the condition holds.
+func (c *compiler) leaveIf(x asm.Cond, i int) {
+	c.exits = append(c.exits, fixup{c.Jcc(x), i})
 }
 
 func (c *compiler) op(i int) {
@@ -126,19 +144,99 @@ func (c *compiler) op(i int) {
 	case code >= interp.OpLoad8 && code <= interp.OpStoreStackK64:
 		c.memory(i, op)
 	case code == interp.OpLoadImm:
-		c.MovImm(regs[op.Dst], uint64(op.Imm))
+		c.MovImm(c.R[op.Dst], uint64(op.Imm))
 	case code >= interp.OpJA && code <= interp.OpJSLeX32:
 		c.jump(i, op)
+	case code == interp.OpCall:
+		c.call(i, op)
+	case code == interp.OpExit:
+		if c.p.CallsHelpers() {
+			// Who still holds something is told where.
+			c.StoreImm(8, c.Thread, c.layout.ExitPC, int32(i))
+		}
+		// Where to go on was left by the caller, be it native code or Go.
+		c.ArithImm(asm.Sub, asm.W64, c.R[10], interp.FrameStride)
+		c.JmpMem(c.R[10], interp.SavedNative)
+	case code == interp.OpHelper:
+		c.helper(i, op)
+	case code == interp.OpAtomic32 || code == interp.OpAtomic64:
+		c.atomic(i, op)
 	default:
 		c.leave(i)
 	}
 }
 
-// source is the register that holds r; r10 comes to scratch.
-func (c *compiler) source(r uint8, scratch amd64.Reg) amd64.Reg {
-	if r < isa.R10 {
-		return regs[r]
+// call calls a function of the program: what the caller needs again lies above
+// its frame.
+func (c *compiler) call(i int, op *interp.Op) {
+	kept := c.clobbered(op.Off)
+	fp := c.R[10]
+	c.ArithFrom(asm.Cmp, fp, c.Thread, c.layout.LastFrame)
+	c.leaveIf(asm.AboveEqual, i)
+	c.takeFuel(i, int32(c.p.CallCost(op.Off)))
+	back := c.Address(c.A)
+	c.Store(8, fp, interp.SavedNative, c.A)
+	c.StoreImm(8, fp, interp.SavedCall, int32(i)|int32(kept)<<interp.SavedShift)
+	for r := range 4 {
+		if kept>>r&1 != 0 {
+			c.Store(8, fp, int32(interp.SavedRegs+8*r), c.R[6+r])
+		}
 	}
-	c.Load(8, scratch, thread, c.register(isa.R10))
-	return scratch
+	c.ArithImm(asm.Add, asm.W64, fp, interp.FrameStride)
+	c.jumps = append(c.jumps, fixup{c.Jmp(), int(op.Off)})
+	c.PatchAddress(back, c.Pos())
+	for r := range 4 {
+		if kept>>r&1 != 0 {
+			c.Load(8, c.R[6+r], fp, int32(interp.SavedRegs+8*r))
+		}
+	}
+}
+
+// clobbered are the registers from r6 on that the function at a slot may
+// change, before its caller gets them back.
+func (c *compiler) clobbered(to int32) (mask uint8) {
+	for i := to; i < c.p.FunctionEnd(to); i++ {
+		op := &c.ops[i]
+		switch op.Code {
+		case interp.OpTailCall:
+			return 0xf // the other program's function is not known
+		case interp.OpAtomic32, interp.OpAtomic64:
+			mask |= above6(op.Src)
+		}
+		mask |= above6(op.Dst)
+	}
+	return mask & 0xf
+}
+
+func above6(r uint8) uint8 {
+	if r < isa.R6 || r > isa.R9 {
+		return 0
+	}
+	return 1 << (r - isa.R6)
+}
+
+// takeFuel takes from the fuel in front of slot i, or leaves there if it is
+// used up.
+func (c *compiler) takeFuel(i int, cost int32) {
+	c.ArithMemImm(asm.Sub, c.Thread, c.layout.Fuel, cost)
+	empty := c.Jcc(asm.Sign)
+	c.stubs = append(c.stubs, func() {
+		c.Patch(empty, c.Pos())
+		c.ArithMemImm(asm.Add, c.Thread, c.layout.Fuel, cost)
+		c.leave(i)
+	})
+}
+
+// helper calls a helper: a few are done here, for the others Go is called.
+func (c *compiler) helper(i int, op *interp.Op) {
+	switch c.p.HelperID(op) {
+	case abi.FnMapLookupElem:
+		if m, ok := c.flow.mapOf(c.flow.notes[i].base); ok && c.lookup(i, c.p.Maps[m]) {
+			return
+		}
+	case abi.FnGetSmpProcessorId:
+		c.Load(8, c.R[0], c.Thread, c.layout.CPU)
+		return
+	}
+	c.leave(i)
 }

@@ -2,16 +2,16 @@ package jit
 
 import (
 	"github.com/skepdev/skep/vm/internal/interp"
-	"github.com/skepdev/skep/vm/internal/jit/amd64"
+	"github.com/skepdev/skep/vm/internal/jit/asm"
 )
 
 // shape takes a code apart: the 64-bit code with an immediate, the width, and
 // whether the operand is a register.
-func shape(code, first64, first32, paired interp.Code) (base interp.Code, w amd64.Width, isX bool) {
-	w = amd64.W64
+func shape(code, first64, first32, paired interp.Code) (base interp.Code, w asm.Width, isX bool) {
+	w = asm.W64
 	if code >= first32 {
 		code -= first32 - first64
-		w = amd64.W32
+		w = asm.W32
 	}
 	if code < paired && (code-first64)&1 != 0 {
 		return code - 1, w, true
@@ -19,13 +19,13 @@ func shape(code, first64, first32, paired interp.Code) (base interp.Code, w amd6
 	return code, w, false
 }
 
-var simple = map[interp.Code]amd64.ALU{
-	interp.OpAddK: amd64.Add, interp.OpSubK: amd64.Sub, interp.OpOrK: amd64.Or,
-	interp.OpAndK: amd64.And, interp.OpXorK: amd64.Xor,
+var simple = map[interp.Code]asm.ALU{
+	interp.OpAddK: asm.Add, interp.OpSubK: asm.Sub, interp.OpOrK: asm.Or,
+	interp.OpAndK: asm.And, interp.OpXorK: asm.Xor,
 }
 
-var shifts = map[interp.Code]amd64.Shift{
-	interp.OpLshK: amd64.Shl, interp.OpRshK: amd64.Shr, interp.OpArshK: amd64.Sar,
+var shifts = map[interp.Code]asm.Shift{
+	interp.OpLshK: asm.Shl, interp.OpRshK: asm.Shr, interp.OpArshK: asm.Sar,
 }
 
 func (c *compiler) arithmetic(op *interp.Op) {
@@ -34,10 +34,10 @@ func (c *compiler) arithmetic(op *interp.Op) {
 		return
 	}
 	base, w, isX := shape(op.Code, interp.OpAddK, interp.OpAddK32, interp.OpNeg)
-	d := regs[op.Dst]
+	d := c.R[op.Dst]
 	if alu, ok := simple[base]; ok {
 		if isX {
-			c.Arith(alu, w, d, c.source(op.Src, amd64.RCX))
+			c.Arith(alu, w, d, c.R[op.Src])
 		} else {
 			c.ArithImm(alu, w, d, int32(op.Imm))
 		}
@@ -50,7 +50,7 @@ func (c *compiler) arithmetic(op *interp.Op) {
 	switch base {
 	case interp.OpMulK:
 		if isX {
-			c.Mul(w, d, c.source(op.Src, amd64.RCX))
+			c.Mul(w, d, c.R[op.Src])
 		} else {
 			c.MulImm(w, d, int32(op.Imm))
 		}
@@ -59,35 +59,32 @@ func (c *compiler) arithmetic(op *interp.Op) {
 	case interp.OpNeg:
 		c.Neg(w, d)
 	case interp.OpMovS8:
-		c.MovSext(w, 8, d, c.source(op.Src, amd64.RCX))
+		c.MovSext(w, 8, d, c.R[op.Src])
 	case interp.OpMovS16:
-		c.MovSext(w, 16, d, c.source(op.Src, amd64.RCX))
+		c.MovSext(w, 16, d, c.R[op.Src])
 	case interp.OpMovS32:
-		c.MovSext(w, 32, d, c.source(op.Src, amd64.RCX))
+		c.MovSext(w, 32, d, c.R[op.Src])
 	default:
 		c.divide(op, base, w, d, isX)
 	}
 }
 
-func (c *compiler) move(op *interp.Op, w amd64.Width, d amd64.Reg, isX bool) {
+func (c *compiler) move(op *interp.Op, w asm.Width, d asm.Reg, isX bool) {
 	switch {
 	case isX:
-		c.Mov(w, d, c.source(op.Src, amd64.RCX))
-	case w == amd64.W32:
+		c.Mov(w, d, c.R[op.Src])
+	case w == asm.W32:
 		c.MovImm(d, uint64(uint32(op.Imm)))
 	default:
 		c.MovImm(d, uint64(op.Imm))
 	}
 }
 
-func (c *compiler) shift(op *interp.Op, sh amd64.Shift, w amd64.Width, d amd64.Reg, isX bool) {
-	if isX {
-		c.Mov(amd64.W64, amd64.RCX, c.source(op.Src, amd64.RCX))
-	}
+func (c *compiler) shift(op *interp.Op, sh asm.Shift, w asm.Width, d asm.Reg, isX bool) {
 	switch {
 	case isX:
-		c.ShiftCL(sh, w, d)
-	case w == amd64.W32:
+		c.ShiftBy(sh, w, d, c.R[op.Src])
+	case w == asm.W32:
 		c.ShiftImm(sh, w, d, uint8(op.Imm)&31)
 	default:
 		c.ShiftImm(sh, w, d, uint8(op.Imm)&63)
@@ -97,10 +94,10 @@ func (c *compiler) shift(op *interp.Op, sh amd64.Shift, w amd64.Width, d amd64.R
 // divide gives 0 for divisions by zero and the dividend for their rest (RFC
 // 9669, 4.1), and keeps the processor from trapping where the quotient does
 // not fit: the lowest number by -1.
-func (c *compiler) divide(op *interp.Op, base interp.Code, w amd64.Width, d amd64.Reg, isX bool) {
-	s := amd64.RCX
+func (c *compiler) divide(op *interp.Op, base interp.Code, w asm.Width, d asm.Reg, isX bool) {
+	s := c.B
 	if isX {
-		s = c.source(op.Src, amd64.RCX)
+		s = c.R[op.Src]
 	} else {
 		c.MovImm(s, uint64(op.Imm))
 	}
@@ -108,55 +105,43 @@ func (c *compiler) divide(op *interp.Op, base interp.Code, w amd64.Width, d amd6
 	signed := base == interp.OpSDivK || base == interp.OpSModK
 	var done []int
 	c.Test(w, s, s)
-	some := c.Jcc(amd64.NotEqual)
+	some := c.Jcc(asm.NotEqual)
 	if rest {
 		c.Mov(w, d, d) // 32 bits of the dividend
 	} else {
-		c.Arith(amd64.Xor, amd64.W32, d, d)
+		c.Arith(asm.Xor, asm.W32, d, d)
 	}
 	done = append(done, c.Jmp())
 	c.Patch(some, c.Pos())
 	if signed {
-		c.ArithImm(amd64.Cmp, w, s, -1)
-		other := c.Jcc(amd64.NotEqual)
+		c.ArithImm(asm.Cmp, w, s, -1)
+		other := c.Jcc(asm.NotEqual)
 		if rest {
-			c.Arith(amd64.Xor, amd64.W32, d, d)
+			c.Arith(asm.Xor, asm.W32, d, d)
 		} else {
 			c.Neg(w, d)
 		}
 		done = append(done, c.Jmp())
 		c.Patch(other, c.Pos())
 	}
-	c.Mov(w, amd64.RAX, d)
-	if signed {
-		c.SignRDX(w)
-		c.SDiv(w, s)
-	} else {
-		c.Arith(amd64.Xor, amd64.W32, amd64.RDX, amd64.RDX)
-		c.Div(w, s)
-	}
-	if rest {
-		c.Mov(w, d, amd64.RDX)
-	} else {
-		c.Mov(w, d, amd64.RAX)
-	}
+	c.Divide(w, d, s, signed, rest)
 	for _, place := range done {
 		c.Patch(place, c.Pos())
 	}
 }
 
 func (c *compiler) byteOrder(op *interp.Op) {
-	d := regs[op.Dst]
+	d := c.R[op.Dst]
 	switch op.Code {
 	case interp.OpZext16:
 		c.Zext16(d)
 	case interp.OpZext32:
-		c.Mov(amd64.W32, d, d)
+		c.Mov(asm.W32, d, d)
 	case interp.OpSwap16:
 		c.Swap16(d)
 	case interp.OpSwap32:
-		c.Swap(amd64.W32, d)
+		c.Swap(asm.W32, d)
 	case interp.OpSwap64:
-		c.Swap(amd64.W64, d)
+		c.Swap(asm.W64, d)
 	}
 }

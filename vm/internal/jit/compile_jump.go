@@ -2,15 +2,15 @@ package jit
 
 import (
 	"github.com/skepdev/skep/vm/internal/interp"
-	"github.com/skepdev/skep/vm/internal/jit/amd64"
+	"github.com/skepdev/skep/vm/internal/jit/asm"
 )
 
-var conditions = map[interp.Code]amd64.Cond{
-	interp.OpJEqK: amd64.Equal, interp.OpJGtK: amd64.Above, interp.OpJGeK: amd64.AboveEqual,
-	interp.OpJSetK: amd64.NotEqual, interp.OpJNeK: amd64.NotEqual,
-	interp.OpJSGtK: amd64.Greater, interp.OpJSGeK: amd64.GreaterEqual,
-	interp.OpJLtK: amd64.Below, interp.OpJLeK: amd64.BelowEqual,
-	interp.OpJSLtK: amd64.Less, interp.OpJSLeK: amd64.LessEqual,
+var conditions = map[interp.Code]asm.Cond{
+	interp.OpJEqK: asm.Equal, interp.OpJGtK: asm.Above, interp.OpJGeK: asm.AboveEqual,
+	interp.OpJSetK: asm.NotEqual, interp.OpJNeK: asm.NotEqual,
+	interp.OpJSGtK: asm.Greater, interp.OpJSGeK: asm.GreaterEqual,
+	interp.OpJLtK: asm.Below, interp.OpJLeK: asm.BelowEqual,
+	interp.OpJSLtK: asm.Less, interp.OpJSLeK: asm.LessEqual,
 }
 
 func (c *compiler) jump(i int, op *interp.Op) {
@@ -20,17 +20,17 @@ func (c *compiler) jump(i int, op *interp.Op) {
 		return
 	}
 	base, w, isX := shape(op.Code, interp.OpJEqK, interp.OpJEqK32, interp.OpJEqK32)
-	d := c.source(op.Dst, amd64.RCX)
+	d := c.R[op.Dst]
 	set := base == interp.OpJSetK
 	switch {
 	case isX && set:
-		c.Test(w, d, c.source(op.Src, amd64.RDX))
+		c.Test(w, d, c.R[op.Src])
 	case isX:
-		c.Arith(amd64.Cmp, w, d, c.source(op.Src, amd64.RDX))
+		c.Arith(asm.Cmp, w, d, c.R[op.Src])
 	case set:
 		c.TestImm(w, d, int32(op.Imm))
 	default:
-		c.ArithImm(amd64.Cmp, w, d, int32(op.Imm))
+		c.ArithImm(asm.Cmp, w, d, int32(op.Imm))
 	}
 	cond := conditions[base]
 	if to > i {
@@ -46,9 +46,7 @@ func (c *compiler) jump(i int, op *interp.Op) {
 // the interpreter takes it from the budget.
 func (c *compiler) goTo(i, to int) {
 	if to <= i {
-		cost := int32(i + 1 - to)
-		c.ArithMemImm(amd64.Sub, thread, c.layout.Fuel, cost)
-		c.refuels = append(c.refuels, refuel{fixup{c.Jcc(amd64.Sign), i}, cost})
+		c.takeFuel(i, int32(i+1-to))
 	}
 	c.jumps = append(c.jumps, fixup{c.Jmp(), to})
 }

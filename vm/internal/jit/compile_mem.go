@@ -1,114 +1,253 @@
 package jit
 
 import (
+	"github.com/skepdev/skep/abi"
 	"github.com/skepdev/skep/isa"
 	"github.com/skepdev/skep/vm/internal/interp"
-	"github.com/skepdev/skep/vm/internal/jit/amd64"
+	"github.com/skepdev/skep/vm/internal/jit/asm"
 )
 
-func (c *compiler) memory(i int, op *interp.Op) {
+// access is a memory access by register and offset.
+type access struct {
+	base  uint8
+	off   int32
+	size  int
+	write bool
+}
+
+func accessOf(op *interp.Op) (a access, signed bool) {
 	code := op.Code
 	size := func(first interp.Code) int { return 1 << (code - first) }
+	a.base, a.off = op.Src, op.Off
 	switch {
 	case code < interp.OpLoadS8:
-		n := size(interp.OpLoad8)
-		done := c.packetEnds(op)
-		if c.place(i, op.Src, op.Off, n, false) {
-			c.Load(n, regs[op.Dst], amd64.RAX, 0)
-		}
-		if done >= 0 {
-			c.Patch(done, c.Pos())
-		}
+		a.size = size(interp.OpLoad8)
 	case code < interp.OpLoadStack8:
-		n := size(interp.OpLoadS8)
-		if c.place(i, op.Src, op.Off, n, false) {
-			c.LoadSext(n, regs[op.Dst], amd64.RAX, 0)
-		}
+		a.size, signed = size(interp.OpLoadS8), true
 	case code < interp.OpStore8:
-		c.Load(8, amd64.RAX, thread, c.register(isa.R10))
-		c.Load(size(interp.OpLoadStack8), regs[op.Dst], amd64.RAX, op.Off)
+		a.size = size(interp.OpLoadStack8)
 	case code < interp.OpStoreK8:
-		n := size(interp.OpStore8)
-		if c.place(i, op.Dst, op.Off, n, true) {
-			c.Store(n, amd64.RAX, 0, c.source(op.Src, amd64.RCX))
-		}
+		a.size = size(interp.OpStore8)
 	case code < interp.OpStoreStack8:
-		n := size(interp.OpStoreK8)
-		if c.place(i, op.Dst, op.Off, n, true) {
-			c.StoreImm(n, amd64.RAX, 0, int32(op.Imm))
-		}
+		a.size = size(interp.OpStoreK8)
 	case code < interp.OpStoreStackK8:
-		c.Load(8, amd64.RAX, thread, c.register(isa.R10))
-		c.Store(size(interp.OpStoreStack8), amd64.RAX, op.Off, c.source(op.Src, amd64.RCX))
+		a.size = size(interp.OpStoreStack8)
 	default:
-		c.Load(8, amd64.RAX, thread, c.register(isa.R10))
-		c.StoreImm(size(interp.OpStoreStackK8), amd64.RAX, op.Off, int32(op.Imm))
+		a.size = size(interp.OpStoreStackK8)
+	}
+	if code >= interp.OpStore8 {
+		a.base, a.write = op.Dst, true
+	}
+	return a, signed
+}
+
+func isStoreK(c interp.Code) bool {
+	return c >= interp.OpStoreK8 && c <= interp.OpStoreK64 || c >= interp.OpStoreStackK8
+}
+
+// memory loads or stores.
+func (c *compiler) memory(i int, op *interp.Op) {
+	a, signed := accessOf(op)
+	if !signed && c.flow.notes[i].base.kind == context && !a.write {
+		c.loadContext(i, op, a, c.flow.notes[i].base.n+int64(a.off))
+		return
+	}
+	base, disp, ok := c.place(i, a)
+	switch {
+	case !ok:
+	case isStoreK(op.Code):
+		c.StoreImm(a.size, base, disp, int32(op.Imm))
+	case a.write:
+		c.Store(a.size, base, disp, c.R[op.Src])
+	case signed:
+		c.LoadSext(a.size, c.R[op.Dst], base, disp)
+	default:
+		c.Load(a.size, c.R[op.Dst], base, disp)
 	}
 }
 
-// packetEnds answers loads of data and data_end in struct xdp_md, which nearly
-// every XDP program begins with. It returns the jump over what does other
-// loads, or -1 if the load cannot be one of the two.
-func (c *compiler) packetEnds(op *interp.Op) int {
-	if !c.xdp || op.Code != interp.OpLoad32 || op.Src >= isa.R10 || op.Off != 0 && op.Off != 4 {
-		return -1
-	}
-	c.ArithFrom(amd64.Cmp, regs[op.Src], thread, c.layout.Context)
-	other := c.Jcc(amd64.NotEqual)
-	from := c.layout.Data
-	if op.Off == 4 {
-		from = c.layout.DataEnd
-	}
-	c.Load(8, regs[op.Dst], thread, from)
-	done := c.Jmp()
-	c.Patch(other, c.Pos())
-	return done
-}
-
-// place brings the address of an access to RAX if it lies in the packet, the
-// latest map value or global data, and else leaves in front of slot i. It is
-// false where it always leaves: accesses by way of r10 that the decoder could
-// not place in the frame.
-func (c *compiler) place(i int, base uint8, off int32, size int, write bool) bool {
-	if base >= isa.R10 {
+// loadContext loads the field at off of the context: what Linux's rewriting
+// does for the most used ones.
+func (c *compiler) loadContext(i int, op *interp.Op, a access, off int64) {
+	d := c.R[op.Dst]
+	var from int32
+	switch {
+	case a.size == 4 && c.flow.isXDP && (off == 0 || off == 4):
+		from = c.layout.Data + 8*int32(off/4)
+	case a.size == 4 && c.flow.isTC && (off == 76 || off == 80):
+		from = c.layout.Data + 8*int32((off-76)/4)
+	case a.size == 4 && c.flow.isXDP && (off == 12 || off == 16):
+		c.Load(8, c.A, c.Thread, c.layout.XDP)
+		c.Load(4, d, c.A, c.layout.IfIndex+int32(off-12))
+		return
+	case plainContext(c.p.Type) && off >= 0 && off+int64(a.size) <= 1<<16:
+		c.Load(8, c.A, c.Thread, c.layout.ContextLen)
+		c.ArithImm(asm.Cmp, asm.W64, c.A, int32(off)+int32(a.size))
+		c.leaveIf(asm.Below, i)
+		c.Load(a.size, d, c.R[a.base], a.off)
+		return
+	default:
 		c.leave(i)
-		return false
+		return
 	}
-	c.Lea(amd64.RAX, regs[base], off)
-	spans, globals := [2]int32{c.layout.Packet, c.layout.Value}, c.readable
-	if write {
-		spans, globals = [2]int32{c.layout.WritablePacket, c.layout.WritableValue}, c.writable
+	c.Load(8, d, c.Thread, from)
+}
+
+// plainContext says that the contexts of a program type are memory. For others
+// the thread's ContextLen is 0 anyway.
+func plainContext(t abi.ProgramType) bool {
+	switch t {
+	case abi.ProgRawTracepoint, abi.ProgRawTracepointWritable, abi.ProgSyscall, abi.ProgKprobe, abi.ProgTracepoint, abi.ProgPerfEvent:
+		return true
 	}
-	var found []int
-	for _, span := range spans {
-		small := c.within(span, size)
-		found = append(found, c.Jcc(amd64.BelowEqual))
-		c.Patch(small, c.Pos())
+	return false
+}
+
+// place finds where an access goes, and leaves in front of slot i if it may not.
+// It is false if it always leaves. The address is base+disp; A to C may be
+// changed.
+func (c *compiler) place(i int, a access) (base asm.Reg, disp int32, ok bool) {
+	h := c.flow.notes[i].base
+	if c.proved(i, h, a) {
+		return c.R[a.base], a.off, true
 	}
-	for _, g := range globals {
-		if int(g.size) >= size {
-			c.MovImm(amd64.RCX, -g.at)
-			c.Arith(amd64.Add, amd64.W64, amd64.RCX, amd64.RAX)
-			c.ArithImm(amd64.Cmp, amd64.W64, amd64.RCX, g.size-int32(size))
-			found = append(found, c.Jcc(amd64.BelowEqual))
+	class := interp.ClassUnknown
+	switch h.kind {
+	case packetHint:
+		class = interp.ClassPacket
+	case valueHint, mapValue, valueOrNull:
+		class = interp.ClassValue
+	case frameHint, frame:
+		class = interp.ClassFrame
+	case context:
+		c.leave(i)
+		return 0, 0, false
+	}
+	if f := c.p.Facts(); i < len(f) && class == interp.ClassUnknown {
+		class = f[i].Class
+	}
+	c.Lea(c.A, c.R[a.base], a.off)
+	c.compare(i, class, a)
+	return c.A, 0, true
+}
+
+// proved says that an access needs no comparison: because somebody proved it,
+// or because what its base register holds is known.
+func (c *compiler) proved(i int, h held, a access) bool {
+	if f := c.p.Facts(); i < len(f) && f[i].Proved && f[i].Class != interp.ClassContext {
+		return true
+	}
+	at, n := h.n+int64(a.off), int64(a.size)
+	switch h.kind {
+	case frame:
+		return at >= -interp.FrameSize && at+n <= 0
+	case mapValue:
+		m := c.p.Maps[h.m]
+		return at >= 0 && at+n <= int64(m.ValueSize) && (m.Writable() || !a.write) && (m.Readable() || a.write)
+	case constant:
+		for _, g := range c.globals {
+			if o := uint64(at) - g.at; o < uint64(g.size) && o+uint64(n) <= uint64(g.size) && (g.writable || !a.write) && (g.readable || a.write) {
+				return true
+			}
 		}
 	}
-	c.exits = append(c.exits, fixup{c.Jmp(), i})
-	for _, place := range found {
-		c.Patch(place, c.Pos())
-	}
-	return true
+	return false
 }
 
-// within compares the address in RAX with the span at offset span of the
-// thread: afterwards BelowEqual means that size bytes lie in it. The jump that
-// it returns is taken if the span is smaller than that.
-func (c *compiler) within(span int32, size int) (small int) {
-	c.Load(8, amd64.RDX, thread, span+8)
-	c.ArithImm(amd64.Sub, amd64.W64, amd64.RDX, int32(size))
-	small = c.Jcc(amd64.Below)
-	c.Mov(amd64.W64, amd64.RCX, amd64.RAX)
-	c.ArithFrom(amd64.Sub, amd64.RCX, thread, span)
-	c.Arith(amd64.Cmp, amd64.W64, amd64.RCX, amd64.RDX)
-	return small
+// compare compares the address in A with what the run owns, the likely first,
+// and leaves in front of slot i if it lies nowhere. B and C are changed.
+func (c *compiler) compare(i int, class interp.Class, a access) {
+	packet, value := c.layout.Packet, c.layout.Value
+	if a.write {
+		packet, value = c.layout.WritablePacket, c.layout.WritableValue
+	}
+	size := int32(a.size)
+	switch class {
+	case interp.ClassPacket:
+		c.orElse(c.inSpan(packet, size), func() { c.leave(i) })
+	case interp.ClassValue:
+		c.orElse(c.inSpan(value, size), func() { c.leave(i) })
+	case interp.ClassFrame:
+		c.orElse(c.inFrame(size), func() { c.leave(i) })
+	default:
+		// The chain of comparisons stands away from the first.
+		c.orElse(c.inSpan(packet, size), func() {
+			var found []int
+			test := func(outside []int) {
+				found = append(found, c.Jmp())
+				c.patchAll(outside)
+			}
+			test(c.inSpan(value, size))
+			test(c.inFrame(size))
+			tried := 0
+			for _, g := range c.globals {
+				if g.size >= size && (g.writable || !a.write) && (g.readable || a.write) && tried < maxGlobals {
+					tried++
+					c.MovImm(c.B, g.at)
+					c.subFromA()
+					c.ArithImm(asm.Cmp, asm.W64, c.B, g.size-size)
+					test([]int{c.Jcc(asm.Above)})
+				}
+			}
+			c.leave(i)
+			c.patchAll(found)
+		})
+	}
+}
+
+// subFromA is B = A - B.
+func (c *compiler) subFromA() {
+	c.Neg(asm.W64, c.B)
+	c.Arith(asm.Add, asm.W64, c.B, c.A)
+}
+
+// orElse sends the jumps to code that is written later, away from here, and
+// that comes back behind them if it does not leave.
+func (c *compiler) orElse(outside []int, f func()) {
+	back := c.Pos()
+	c.stubs = append(c.stubs, func() {
+		c.patchAll(outside)
+		f()
+		c.Patch(c.Jmp(), back)
+	})
+}
+
+func (c *compiler) patchAll(places []int) {
+	for _, p := range places {
+		c.Patch(p, c.Pos())
+	}
+}
+
+// inSpan compares: size bytes at A with the span at offset span of the thread.
+// It returns the jumps that are taken if they do not lie in it.
+func (c *compiler) inSpan(span, size int32) (outside []int) {
+	c.Mov(asm.W64, c.B, c.A)
+	c.ArithFrom(asm.Sub, c.B, c.Thread, span)
+	c.ArithImm(asm.Add, asm.W64, c.B, size)
+	outside = append(outside, c.Jcc(asm.Carry))
+	c.ArithFrom(asm.Cmp, c.B, c.Thread, span+8)
+	return append(outside, c.Jcc(asm.Above))
+}
+
+// inFrame is inSpan for the function's own stack frame.
+func (c *compiler) inFrame(size int32) []int {
+	c.Lea(c.B, c.R[isa.R10], -interp.FrameSize)
+	c.subFromA()
+	c.ArithImm(asm.Cmp, asm.W64, c.B, interp.FrameSize-size)
+	return []int{c.Jcc(asm.Above)}
+}
+
+// atomic adds without fetching, where the place is proved; Go does the rest.
+func (c *compiler) atomic(i int, op *interp.Op) {
+	size := 8
+	if op.Code == interp.OpAtomic32 {
+		size = 4
+	}
+	h := c.flow.notes[i].base
+	a := access{op.Dst, op.Off, size, true}
+	if op.Imm != isa.AtomicAdd || (h.kind != frame && h.kind != mapValue) || (h.n+int64(op.Off))%int64(size) != 0 || !c.proved(i, h, a) {
+		c.leave(i)
+		return
+	}
+	c.AtomicAdd(size, c.R[op.Dst], op.Off, c.R[op.Src])
 }

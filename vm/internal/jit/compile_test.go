@@ -8,6 +8,7 @@ import (
 	"github.com/skepdev/skep/abi"
 	"github.com/skepdev/skep/isa"
 	"github.com/skepdev/skep/vm/internal/interp"
+	"github.com/skepdev/skep/vm/internal/jit/amd64"
 )
 
 // TestCompileAnything compiles whatever the decoder takes, on every platform:
@@ -34,13 +35,13 @@ func TestCompileAnything(t *testing.T) {
 		if err != nil {
 			rt.Skip(err)
 		}
-		c := compile(p)
-		if len(c.entries) != len(insns)+1 {
-			rt.Fatalf("%d entries for %d slots", len(c.entries), len(insns))
+		c := compile(p, &amd64.Code{})
+		if len(c.slots) != len(insns)+1 {
+			rt.Fatalf("%d entries for %d slots", len(c.slots), len(insns))
 		}
-		for i := 1; i < len(c.entries); i++ {
-			if c.entries[i] < c.entries[i-1] || int(c.entries[i]) >= len(c.Bytes) {
-				rt.Fatalf("slot %d begins at %d, the one before at %d, of %d bytes", i, c.entries[i], c.entries[i-1], len(c.Bytes))
+		for i := 1; i < len(c.slots); i++ {
+			if c.slots[i] < c.slots[i-1] || int(c.slots[i]) >= len(c.Code()) {
+				rt.Fatalf("slot %d begins at %d, the one before at %d, of %d bytes", i, c.slots[i], c.slots[i-1], len(c.Code()))
 			}
 		}
 		for _, j := range c.jumps {

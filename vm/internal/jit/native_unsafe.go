@@ -1,5 +1,3 @@
-//go:build linux && amd64
-
 package jit
 
 import (
@@ -7,33 +5,33 @@ import (
 
 	"github.com/skepdev/skep/internal/host"
 	"github.com/skepdev/skep/vm/internal/interp"
+	"github.com/skepdev/skep/vm/internal/jit/amd64"
 )
 
 // Code is the native code of one program, outside Go's heap.
 type Code struct {
-	mem     []byte
-	entries []uint32
-	memory  *host.Budget
+	mem    []byte
+	memory *host.Budget
 }
 
-var _ interp.Native = (*Code)(nil)
-
-// Compile compiles a program, whose code counts against memory. Nil without an
-// error means that this build has no compiler.
+// Compile compiles a program, whose runs execute the code from now on; the code
+// counts against memory. Nil without an error means that this build has no
+// compiler.
 func Compile(p *interp.Program, memory *host.Budget) (*Code, error) {
-	c := compile(p)
-	mem, err := memory.MapCode(c.Bytes)
+	if !interp.HasNative {
+		return nil, nil
+	}
+	c := compile(p, &amd64.Code{})
+	mem, err := memory.MapCode(c.Code())
 	if err != nil {
 		return nil, err
 	}
-	return &Code{mem: mem, entries: c.entries, memory: memory}, nil
-}
-
-// Enter runs t from slot pc on until something is to be done in Go; it leaves
-// t.pc at that slot.
-func (c *Code) Enter(t *interp.Thread, pc int) {
-	start := unsafe.Pointer(unsafe.SliceData(c.mem))
-	enter(start, unsafe.Add(start, c.entries[pc]), t)
+	at := uintptr(unsafe.Pointer(unsafe.SliceData(mem)))
+	p.SetNative(&interp.Native{
+		Resume: at, Begin: at + uintptr(c.begin),
+		Exit: at + uintptr(c.exit), LeaveAtExit: at + uintptr(c.leaveAtExit), Slots: c.slots,
+	})
+	return &Code{mem: mem, memory: memory}, nil
 }
 
 // Close gives the code's memory back. No run may be in it. It is safe on nil.
@@ -44,8 +42,10 @@ func (c *Code) Close() error {
 	return c.memory.Unmap(c.mem)
 }
 
-// enter calls prologue with the address to go on at in RAX and the thread in
-// R15.
-//
-//go:noescape
-func enter(prologue, target unsafe.Pointer, t *interp.Thread)
+// Size is the code's length in bytes.
+func (c *Code) Size() int {
+	if c == nil {
+		return 0
+	}
+	return len(c.mem)
+}

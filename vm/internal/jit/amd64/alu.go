@@ -2,19 +2,6 @@ package amd64
 
 import "encoding/binary"
 
-// ALU is an operation of the arithmetic group, by its number in the encoding.
-type ALU uint8
-
-// The arithmetic group.
-const (
-	Add ALU = 0
-	Or  ALU = 1
-	And ALU = 4
-	Sub ALU = 5
-	Xor ALU = 6
-	Cmp ALU = 7
-)
-
 // Arith is dst = dst op src, or for Cmp only the flags.
 func (c *Code) Arith(op ALU, w Width, dst, src Reg) { c.rr(w, src, dst, false, byte(op)<<3|1) }
 
@@ -93,16 +80,6 @@ func (c *Code) SignRDX(w Width) {
 	c.emit(0x99)
 }
 
-// Shift is a shift by its number in the encoding.
-type Shift uint8
-
-// The shifts.
-const (
-	Shl Shift = 4
-	Shr Shift = 5
-	Sar Shift = 7
-)
-
 // ShiftImm shifts dst by n bits.
 func (c *Code) ShiftImm(op Shift, w Width, dst Reg, n uint8) {
 	c.rr(w, Reg(op), dst, false, 0xc1)
@@ -138,5 +115,36 @@ func (c *Code) MovSext(w Width, bits int, dst, src Reg) {
 		c.rr(w, dst, src, false, 0x0f, 0xbf)
 	default:
 		c.rr(w, dst, src, false, 0x63)
+	}
+}
+
+// MulFold is RAX = the halves of RAX*src, xored. It changes RDX.
+func (c *Code) MulFold(src Reg) {
+	c.rr(W64, 4, src, false, 0xf7)
+	c.Arith(Xor, W64, RAX, RDX)
+}
+
+// ShiftBy shifts dst by src, modulo the width. It changes RCX.
+func (c *Code) ShiftBy(op Shift, w Width, dst, src Reg) {
+	if src != RCX {
+		c.Mov(W32, RCX, src)
+	}
+	c.ShiftCL(op, w, dst)
+}
+
+// Divide is dst = dst / src or the rest. It changes RAX and RDX.
+func (c *Code) Divide(w Width, dst, src Reg, signed, rest bool) {
+	c.Mov(w, RAX, dst)
+	if signed {
+		c.SignRDX(w)
+		c.SDiv(w, src)
+	} else {
+		c.Arith(Xor, W32, RDX, RDX)
+		c.Div(w, src)
+	}
+	if rest {
+		c.Mov(w, dst, RDX)
+	} else {
+		c.Mov(w, dst, RAX)
 	}
 }

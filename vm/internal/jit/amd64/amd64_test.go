@@ -76,6 +76,21 @@ func rows() (out []string) {
 	for _, x := range []Cond{Below, AboveEqual, Equal, NotEqual, BelowEqual, Above, Sign, Less, GreaterEqual, LessEqual, Greater} {
 		row(fmt.Sprint("Jcc ", x), func(c *Code) { c.Patch(c.Jcc(x), 0x100) })
 	}
+	for _, p := range pairs {
+		a, b := p[0], p[1]
+		for _, w := range []Width{W32, W64} {
+			for _, op := range []Shift{Shl, Shr, Sar} {
+				row(fmt.Sprint("ShiftBy ", op, w, a, b), func(c *Code) { c.ShiftBy(op, w, a, b) })
+			}
+			row(fmt.Sprint("Divide ", w, b), func(c *Code) { c.Divide(w, R9, b, bool(w), !bool(w)) })
+		}
+		for _, size := range []int{4, 8} {
+			row(fmt.Sprint("AtomicAdd ", size, a, b), func(c *Code) { c.AtomicAdd(size, a, -8, b) })
+		}
+		row(fmt.Sprint("JmpMem ", a), func(c *Code) { c.JmpMem(a, -1024) })
+		row(fmt.Sprint("Address ", a), func(c *Code) { c.PatchAddress(c.Address(a), 0x100) })
+		row(fmt.Sprint("MulFold ", b), func(c *Code) { c.MulFold(b) })
+	}
 	row("Jmp", func(c *Code) { c.Patch(c.Jmp(), 0) })
 	row("Ret", func(c *Code) { c.Ret() })
 	return out

@@ -2,10 +2,11 @@
 // (Intel SDM volume 2). It is plain Go and works on every platform.
 package amd64
 
-import "encoding/binary"
+import (
+	"encoding/binary"
 
-// Reg is a general register by its number in the encoding.
-type Reg uint8
+	"github.com/skepdev/skep/vm/internal/jit/asm"
+)
 
 // The general registers.
 const (
@@ -27,18 +28,59 @@ const (
 	R15
 )
 
-// Width is the size of an operation: 32-bit operations clear the upper half of
-// their destination.
-type Width bool
+// The types of operands and operations are the compiler's.
+type (
+	Reg   = asm.Reg
+	Width = asm.Width
+	ALU   = asm.ALU
+	Shift = asm.Shift
+	Cond  = asm.Cond
+)
 
-// The widths.
+// What they may be.
 const (
-	W32 Width = false
-	W64 Width = true
+	W32 = asm.W32
+	W64 = asm.W64
+
+	Add = asm.Add
+	Or  = asm.Or
+	And = asm.And
+	Sub = asm.Sub
+	Xor = asm.Xor
+	Cmp = asm.Cmp
+
+	Shl = asm.Shl
+	Shr = asm.Shr
+	Sar = asm.Sar
+
+	Below        = asm.Below
+	AboveEqual   = asm.AboveEqual
+	Equal        = asm.Equal
+	NotEqual     = asm.NotEqual
+	BelowEqual   = asm.BelowEqual
+	Above        = asm.Above
+	Sign         = asm.Sign
+	Less         = asm.Less
+	GreaterEqual = asm.GreaterEqual
+	LessEqual    = asm.LessEqual
+	Greater      = asm.Greater
 )
 
 // Code is machine code being written. Positions are offsets in it.
 type Code struct{ Bytes []byte }
+
+var _ asm.Assembler = (*Code)(nil)
+
+// Machine gives RSP to nobody: it is Go's.
+func (c *Code) Machine() asm.Machine {
+	return asm.Machine{
+		R:      [11]Reg{RBX, RDI, RSI, R8, R9, R10, R11, R12, R13, R14, RBP},
+		Thread: R15, A: RAX, B: RCX, C: RDX,
+	}
+}
+
+// Code is what was written.
+func (c *Code) Code() []byte { return c.Bytes }
 
 // Pos is where the next instruction comes.
 func (c *Code) Pos() int { return len(c.Bytes) }
@@ -91,3 +133,17 @@ func (c *Code) Ret() { c.emit(0xc3) }
 
 // JmpReg jumps to the address in r.
 func (c *Code) JmpReg(r Reg) { c.rr(W32, 4, r, false, 0xff) }
+
+// JmpMem jumps to the address at [base+disp].
+func (c *Code) JmpMem(base Reg, disp int32) { c.rm(W32, 4, base, disp, false, 0xff) }
+
+// Address is dst = the address of a position in the code, for PatchAddress.
+func (c *Code) Address(dst Reg) int {
+	c.rex(W64, dst, 0, false)
+	c.emit(0x8d, byte(dst&7)<<3|5)
+	c.imm32(0)
+	return len(c.Bytes) - 4
+}
+
+// PatchAddress makes Address give target.
+func (c *Code) PatchAddress(place, target int) { c.Patch(place, target) }

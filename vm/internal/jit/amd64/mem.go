@@ -63,3 +63,9 @@ func (c *Code) StoreImm(size int, base Reg, disp, imm int32) {
 
 // Lea is dst = base+disp.
 func (c *Code) Lea(dst, base Reg, disp int32) { c.rm(W64, dst, base, disp, false, 0x8d) }
+
+// AtomicAdd adds src to the word of 4 or 8 bytes at [base+disp].
+func (c *Code) AtomicAdd(size int, base Reg, disp int32, src Reg) {
+	c.emit(0xf0)
+	c.rm(Width(size == 8), src, base, disp, false, 0x01)
+}
