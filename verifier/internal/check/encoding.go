@@ -41,6 +41,11 @@ func (c *Checker) checkEncoding() error {
 		var e *isa.EncodingError
 		if errors.As(err, &e) {
 			c.insn = e.Index
+			if ins := e.Instruction; ins.IsJump() {
+				if to := e.Index + 1 + ins.Displacement(); to < 0 || to >= len(c.insns) {
+					return c.reject(RuleStructure, EINVAL, "jump out of range from insn %d to %d", e.Index, to)
+				}
+			}
 			if ins := e.Instruction; ins.IsJump() || ins.IsCall() {
 				return c.reject(RuleStructure, EINVAL, "jump into the middle of ldimm64 insn %d: %s", e.Index, e.Reason)
 			}
