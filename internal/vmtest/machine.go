@@ -27,6 +27,9 @@ type Machine struct {
 	MemoryMB int
 	// Timeout for everything; 0 means ten minutes.
 	Timeout time.Duration
+	// Mitigations of processor flaws stay on. It is slower, and the verifier judges
+	// unprivileged programs by them.
+	Mitigations bool
 }
 
 // DefaultModules are what the tests of this house use and Debian builds as
@@ -181,13 +184,17 @@ const processors = "1,maxcpus=2"
 // boot runs the emulator until the machine switches itself off.
 func (m Machine) boot(ctx context.Context, tmp, initrd string, out io.Writer) (*Result, error) {
 	console := filepath.Join(tmp, "console")
+	mitigations := "off"
+	if m.Mitigations {
+		mitigations = "auto"
+	}
 	cmd := exec.CommandContext(ctx, qemu,
 		"-accel", "tcg", "-cpu", "max", "-nodefaults", "-no-user-config", "-display", "none",
 		"-m", fmt.Sprintf("%dM", orElse(m.MemoryMB, 1024)), "-smp", processors,
 		"-no-reboot", "-serial", "file:"+console, "-serial", "stdio",
 		"-kernel", m.Kernel.Image, "-initrd", initrd,
 		// Security modules are named because the BPF one is off by default.
-		"-append", "console=ttyS0 panic=-1 loglevel=4 lsm=landlock,lockdown,bpf nokaslr mitigations=off tsc=reliable",
+		"-append", "console=ttyS0 panic=-1 loglevel=4 lsm=landlock,lockdown,bpf nokaslr tsc=reliable mitigations="+mitigations,
 	)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

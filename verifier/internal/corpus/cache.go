@@ -17,8 +17,8 @@ type Cache struct {
 	dir string
 }
 
-// format changes when what the kernel is asked does.
-const format = "3"
+// Format changes when what the kernel is asked does.
+const Format = "6"
 
 // OpenCache opens a cache below dir; "" means the user's cache directory.
 func OpenCache(dir string) (*Cache, error) {
@@ -33,7 +33,7 @@ func OpenCache(dir string) (*Cache, error) {
 		}
 		dir = filepath.Join(user, "skep", "corpus")
 	}
-	dir = filepath.Join(dir, "verdicts-"+format+"-"+release)
+	dir = filepath.Join(dir, "verdicts-"+Format+"-"+release)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("corpus: %w", err)
 	}

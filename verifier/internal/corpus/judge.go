@@ -40,8 +40,11 @@ func ask(ctx context.Context, j Judge, c *Case, spec *ebpf.CollectionSpec) (v Ve
 			v = Verdict{Err: fmt.Errorf("BUG: the judge panicked: %v", r), Log: string(debug.Stack())}
 		}
 	}()
-	if spec.Programs[c.Program] == nil {
+	switch p := spec.Programs[c.Program]; {
+	case p == nil:
 		return Verdict{NotSupported: errNoProgram.Error()}
+	case p.Type == ebpf.UnspecifiedProgram:
+		return Verdict{NotSupported: "its section does not say what type it has"}
 	}
 	return j(ctx, c, spec, c.Program)
 }

@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
 )
 
@@ -22,6 +23,7 @@ func Kernel(ctx context.Context, c *Case, spec *ebpf.CollectionSpec, prog string
 	}
 	shrinkMaps(spec)
 	if c.Mode == Unprivileged {
+		dropTypes(spec)
 		v := Verdict{}
 		if err := withoutPrivileges(c.Caps, func() { v = kernelLoad(c, spec, prog) }); err != nil {
 			return Verdict{NotSupported: err.Error()}
@@ -68,7 +70,7 @@ func kernelLoad(c *Case, spec *ebpf.CollectionSpec, prog string) Verdict {
 	}
 	v := rejected(err)
 	if c.Expected || v.NotSupported != "" {
-		return v
+		return v.unlessBuiltWithout(spec.Programs[prog].Type)
 	}
 	// Without a log it was quick; now that it matters, with one.
 	opts.Programs.LogLevel |= ebpf.LogLevelBranch
@@ -80,7 +82,24 @@ func kernelLoad(c *Case, spec *ebpf.CollectionSpec, prog string) Verdict {
 	}
 	full := rejected(err)
 	full.Stats.Time = v.Stats.Time
-	return full
+	return full.unlessBuiltWithout(spec.Programs[prog].Type)
+}
+
+// unlessBuiltWithout withdraws rejections that say how this kernel was built and
+// not what is wrong with the program: helpers that need an option (CONFIG_BPF_KPROBE_OVERRIDE)
+// or the leave of a security module.
+func (v Verdict) unlessBuiltWithout(t ebpf.ProgramType) Verdict {
+	switch t {
+	case ebpf.Kprobe, ebpf.TracePoint, ebpf.RawTracepoint, ebpf.PerfEvent, ebpf.Tracing:
+	default:
+		return v // other types never have them
+	}
+	for _, h := range []string{"bpf_override_return#58", "bpf_probe_write_user#36"} {
+		if strings.HasSuffix(LastWords(v.Log, 1), "cannot use helper "+h) {
+			v.NotSupported = "this kernel is built without " + h
+		}
+	}
+	return v
 }
 
 // rejected sorts what a load failed of: the verifier, or something before it.
@@ -121,6 +140,26 @@ func brief(err error) string {
 		s = s[:most] + "…"
 	}
 	return s
+}
+
+// dropTypes takes type information out, which may not be loaded without privileges.
+// The BPF library goes on without it, too.
+func dropTypes(spec *ebpf.CollectionSpec) {
+	for _, p := range spec.Programs {
+		for i, ins := range p.Instructions {
+			bare := asm.Instruction{OpCode: ins.OpCode, Dst: ins.Dst, Src: ins.Src, Offset: ins.Offset, Constant: ins.Constant}
+			if s := ins.Symbol(); s != "" {
+				bare = bare.WithSymbol(s)
+			}
+			if r := ins.Reference(); r != "" {
+				bare = bare.WithReference(r)
+			}
+			p.Instructions[i] = bare
+		}
+	}
+	for _, m := range spec.Maps {
+		m.Key, m.Value = nil, nil
+	}
 }
 
 // mostEntries of a hash map: no verifier looks at it, and tables made for millions

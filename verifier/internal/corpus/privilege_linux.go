@@ -72,3 +72,12 @@ func KernelRelease() (string, error) {
 	}
 	return unix.ByteSliceToString(u.Release[:]), nil
 }
+
+// AllowUnprivileged lets programs be loaded without privileges on this machine.
+// It is for machines that are made for tests.
+func AllowUnprivileged() error {
+	if err := os.WriteFile("/proc/sys/kernel/unprivileged_bpf_disabled", []byte("0"), 0o644); err != nil {
+		return fmt.Errorf("corpus: allow programs without privileges: %w", err)
+	}
+	return nil
+}

@@ -4,10 +4,12 @@
 //	go run ./verifier/internal/corpus/cmd/agree -file verifier_bounds -prog x -v
 //	go run ./verifier/internal/corpus/cmd/agree -objects DIR          # any folder of objects
 //	go run ./verifier/internal/corpus/cmd/agree -json out.json
+//	go run ./verifier/internal/corpus/cmd/agree -linux 6.12 -file verifier_bounds   # another kernel, in a virtual machine
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -18,6 +20,7 @@ import (
 	"strings"
 
 	"github.com/skepdev/skep/verifier/internal/corpus"
+	"github.com/skepdev/skep/verifier/internal/corpus/machine"
 	"github.com/skepdev/skep/verifier/internal/corpus/selftests"
 )
 
@@ -27,7 +30,8 @@ type options struct {
 	verbose, logs, summary   bool
 	per, reasons, fetch      bool
 	jobs, repeat, lines      int
-	noCache                  bool
+	noCache, unprivileged    bool
+	linux, record            string
 }
 
 func main() {
@@ -64,6 +68,9 @@ func parse(args []string) (options, error) {
 	fs.IntVar(&o.jobs, "jobs", 0, "objects judged at once (0: one for each processor; 1 for good times)")
 	fs.IntVar(&o.repeat, "repeat", 1, "ask this often and keep the shortest times")
 	fs.BoolVar(&o.noCache, "no-cache", false, "ask the kernel again")
+	fs.StringVar(&o.linux, "linux", "", "ask these kernels as well, in virtual machines (versions with commas between: 6.1,6.12)")
+	fs.StringVar(&o.record, "record", "", "write the kernel's verdicts to this file (- for lines on the output)")
+	fs.BoolVar(&o.unprivileged, "unprivileged", false, "let programs be loaded without privileges on this machine, until it is started again")
 	return o, fs.Parse(args)
 }
 
@@ -79,6 +86,21 @@ func run(ctx context.Context, o options, out, progress io.Writer) error {
 	judges, err := o.pickJudges()
 	if err != nil {
 		return err
+	}
+	for version := range strings.SplitSeq(o.linux, ",") {
+		if version == "" {
+			continue
+		}
+		rec, err := machine.Ask(ctx, version, files, machine.Options{Progress: progress})
+		if err != nil {
+			return err
+		}
+		judges = append(judges, corpus.Named{Name: "linux-" + version, Judge: rec.Judge()})
+	}
+	if o.unprivileged {
+		if err := corpus.AllowUnprivileged(); err != nil {
+			return err
+		}
 	}
 	opts := corpus.Options{Judges: judges, Only: only, Jobs: o.jobs, Repeat: o.repeat, Progress: progress}
 	if !o.noCache {
@@ -194,7 +216,33 @@ func (o *options) print(rep *corpus.Report, out io.Writer) error {
 	if err := rep.Table(out); err != nil {
 		return err
 	}
-	return o.writeJSON(rep)
+	if err := o.writeJSON(rep); err != nil {
+		return err
+	}
+	return o.writeRecord(rep, out)
+}
+
+// writeRecord keeps the kernel's verdicts for judging elsewhere.
+func (o *options) writeRecord(rep *corpus.Report, out io.Writer) error {
+	if o.record == "" {
+		return nil
+	}
+	release, err := corpus.KernelRelease()
+	if err != nil {
+		return err
+	}
+	rec, err := corpus.NewRecord(release, rep)
+	if err != nil {
+		return err
+	}
+	if o.record == "-" {
+		return machine.Emit(out, rec)
+	}
+	f, err := os.Create(o.record)
+	if err != nil {
+		return err
+	}
+	return errors.Join(rec.Write(f), f.Close())
 }
 
 func (o *options) writeJSON(rep *corpus.Report) error {
@@ -205,11 +253,7 @@ func (o *options) writeJSON(rep *corpus.Report) error {
 	if err != nil {
 		return err
 	}
-	err = rep.JSON(f, o.logs)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	return err
+	return errors.Join(rep.JSON(f, o.logs), f.Close())
 }
 
 func orElse(v, other int) int {
