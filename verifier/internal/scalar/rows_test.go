@@ -81,9 +81,18 @@ var rows = []struct{ name, program, want string }{
 	{"w signed equal", "r1 = *(u64 *)(r9 + 0)\nif w1 s> -7 goto +0\nif w1 s< -7 goto +0", "scalar(smin=0x80000000fffffff9,smax=0x7ffffffffffffff9,umin=umin32=0xfffffff9,umax=0xfffffffffffffff9,smin32=-7,smax32=-7,umax32=0xfffffff9,var_off=(0xfffffff9; 0xffffffff00000000))"},
 	{"equal by both signed bounds", "r1 = *(u64 *)(r9 + 0)\nif r1 s> -7 goto +0\nif r1 s< -7 goto +0", "-7"},
 	{"signed bounds by the low half", "r1 = *(u64 *)(r9 + 0)\nr2 = 0x8000000100000000 ll\nif r1 s< r2 goto +0\nr2 = 0x300000000 ll\nif r1 s> r2 goto +0\nif w1 < 16 goto +0\nif w1 > 32 goto +0", "scalar(smin=0x8000000100000010,smax=0x300000000,umin=smin32=umin32=16,umax=0xffffffff00000020,smax32=umax32=32,var_off=(0x0; 0xffffffff0000003f))"},
+	{"w product just within 32 bits", "r1 = *(u16 *)(r9 + 0)\nr1 |= 1\nw1 *= 65537", "scalar(smin=umin=umin32=0x10001,smax=umax=0xffffffff,smin32=0x80010001,var_off=(0x10001; 0xfffefffe))"},
+	{"w sum just within the sign", "r1 = *(u64 *)(r9 + 0)\nif w1 s> 2147483640 goto +0\nif w1 s< -5 goto +0\nw1 += 7", "scalar(smin=umin=smin32=umin32=2,smax=umax=umax32=0x7fffffff,var_off=(0x0; 0x7fffffff))"},
+	{"w sum just beyond the sign", "r1 = *(u64 *)(r9 + 0)\nif w1 s> 2147483640 goto +0\nif w1 s< -5 goto +0\nw1 += 8", "scalar(smin=0,smax=umax=0xffffffff,var_off=(0x0; 0xffffffff))"},
+	{"w difference just within the sign", "r1 = *(u64 *)(r9 + 0)\nif w1 s> 5 goto +0\nif w1 s< -10 goto +0\nw1 -= 2147483638", "scalar(smin=umin=umin32=0x80000000,smax=umax=smax32=umax32=0x8000000f,var_off=(0x80000000; 0xf))"},
+	{"w difference just beyond the sign", "r1 = *(u64 *)(r9 + 0)\nif w1 s> 5 goto +0\nif w1 s< -10 goto +0\nw1 -= 2147483639", "scalar(smin=0,smax=umax=0xffffffff,var_off=(0x0; 0xffffffff))"},
+	{"sum just within the sign", "r1 = *(u64 *)(r9 + 0)\nr2 = 0x7ffffffffffffff0 ll\nif r1 s> r2 goto +0\nif r1 s< -5 goto +0\nr1 += 15", "scalar(smin=umin=10,umax=0x7fffffffffffffff,var_off=(0x0; 0x7fffffffffffffff))"},
+	{"sum just beyond the sign", "r1 = *(u64 *)(r9 + 0)\nr2 = 0x7ffffffffffffff0 ll\nif r1 s> r2 goto +0\nif r1 s< -5 goto +0\nr1 += 16", "scalar()"},
+	{"product just within 64 bits", "r1 = *(u32 *)(r9 + 0)\nr1 |= 1\nr2 = 0x100000001 ll\nr1 *= r2", "scalar(smin=0x8000000100000001,umin=0x100000001,smin32=0x80000001,umin32=1,var_off=(0x100000001; 0xfffffffefffffffe))"},
+	{"signed product just within 64 bits", "r1 = *(s32 *)(r9 + 0)\nr2 = 0x100000000 ll\nr1 *= r2", "scalar(smax=0x7fffffff00000000,umax=0xffffffff00000000,smin32=0,smax32=umax32=0,var_off=(0x0; 0xffffffff00000000))"},
 }
 
-// beforeRow and afterRow make a program of a row.
+// rowProgram is a row between the load of r9 and the exit.
 func rowProgram(t *testing.T, text string, fd int) []isa.Instruction {
 	t.Helper()
 	body, err := isa.Assemble(text)
