@@ -4,7 +4,7 @@
 VERSIONS ?= 6.1,6.12
 TOOL := go tool -modfile=tools/go.mod
 
-.PHONY: help build test test-vm verifier-corpus verifier-differ test-race lint fuzz bench bpf bpf-check golden
+.PHONY: help build test test-vm verifier-corpus verifier-differ test-race lint fuzz bench bench-go bpf bpf-check golden
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\): ## /\1\t/p' Makefile | expand -t 12
@@ -38,7 +38,10 @@ lint: ## formatting, vet, staticcheck, and that the packages build elsewhere
 fuzz: ## each fuzz target for FUZZTIME
 	sh .ci/fuzz $(or $(FUZZTIME),10s)
 
-bench: ## each benchmark, with its peer in the same run
+bench: ## the same programs as native code, in the kernel and in the embedded engine (needs gcc; root for the kernel)
+	go run ./cmd/bench
+
+bench-go: ## each Go benchmark, with its peer in the same run
 	go test -run '^$$' -bench . -benchmem ./...
 
 bpf: ## rebuild the committed objects (needs clang-19)

@@ -84,6 +84,7 @@ var rooms = [][2]string{
 	{"kernel/probeobj", "kernel/probeobj"},
 	{"kernel/testdata", "kernel/testdata"},
 	{"net/lb/testdata", "net/lb/testdata"},
+	{"cmd/bench/testdata", "cmd/bench/testdata"},
 	{"docs/examples", "docs/examples"},
 	{"verifier/internal/corpus/testdata", "verifier/internal/corpus/testdata"},
 }
