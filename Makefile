@@ -44,6 +44,10 @@ bench: ## the same programs as native code, in the kernel and in the embedded en
 bench-go: ## each Go benchmark, with its peer in the same run
 	go test -run '^$$' -bench . -benchmem ./...
 
+.PHONY: bench-lb
+bench-lb: ## the load balancer, time per packet by way of forwarding (needs root)
+	SKEP_BENCH_LB=1 go test ./net/lb -run TestPacketTimes -v
+
 bpf: ## rebuild the committed objects (needs clang-19)
 	go run ./bpf/internal/build
 

@@ -155,7 +155,9 @@ func (d *Dataplane) adoptBackends(f *found) {
 		}
 		p := f.pools[poolID]
 		if p == nil {
-			m[offState] = bpf.LBGone
+			if !d.peeking {
+				m[offState] = bpf.LBGone
+			}
 			d.backends.claim(id)
 			d.backends.give(id)
 			continue
@@ -194,6 +196,9 @@ func (d *Dataplane) adoptSources(f *found) error {
 		p.sources[fk] = append(p.sources[fk], netip.PrefixFrom(a, bits))
 	}
 	for _, k := range stale {
+		if d.peeking {
+			break
+		}
 		err = errors.Join(err, v.Delete(k))
 	}
 	return err
@@ -213,6 +218,9 @@ func (d *Dataplane) adoptQUIC(f *found) error {
 		}
 	}
 	for _, k := range stale {
+		if d.peeking {
+			break
+		}
 		err = errors.Join(err, v.Delete(k))
 	}
 	return err

@@ -119,6 +119,7 @@ type Dataplane struct {
 	scratch   []uint32
 	leaving   []leaving
 	closed    bool
+	peeking   bool // tables are read only
 	now       func() time.Time
 }
 
@@ -208,8 +209,10 @@ func (d *Dataplane) start() error {
 	d.frontends = newIDs("frontend", min(bpf.LBMaxFrontends, uint32(d.cfg.Size.Frontends)))
 	d.backends = newIDs("backend", uint32(len(d.backs)/backendSize)-1)
 	d.poolIDs = newIDs("pool", 1<<31)
-	if err := d.configure(); err != nil {
-		return err
+	if !d.peeking {
+		if err := d.configure(); err != nil {
+			return err
+		}
 	}
 	return d.adopt()
 }

@@ -63,10 +63,10 @@ type KubeSpec struct {
 // KubePort is v1 ServicePort.
 type KubePort struct {
 	Name        string      `json:"name,omitempty"`
-	Protocol    Protocol    `json:"protocol,omitempty"`
+	Protocol    Protocol    `json:"protocol,omitzero"`
 	AppProtocol string      `json:"appProtocol,omitempty"`
 	Port        uint16      `json:"port"`
-	TargetPort  IntOrString `json:"targetPort,omitempty"`
+	TargetPort  IntOrString `json:"targetPort,omitzero"`
 	NodePort    uint16      `json:"nodePort,omitempty"`
 }
 
@@ -107,7 +107,7 @@ type Slice struct {
 // SlicePort is discovery.k8s.io/v1 EndpointPort.
 type SlicePort struct {
 	Name        string   `json:"name,omitempty"`
-	Protocol    Protocol `json:"protocol,omitempty"`
+	Protocol    Protocol `json:"protocol,omitzero"`
 	AppProtocol string   `json:"appProtocol,omitempty"`
 	Port        uint16   `json:"port,omitempty"`
 }
