@@ -46,7 +46,7 @@ func offline(ctx context.Context, s *streams, files []string) (*lb.Dataplane, fu
 	return d, func() error { return errors.Join(d.Close(), eng.Close()) }, nil
 }
 
-const traceLong = `Explain where a packet would go and why, step by step, without sending it and
+const lbTraceLong = `Explain where a packet would go and why, step by step, without sending it and
 without a trace in the tables. The tables are those of the running agent, or with
 -f those that the resources in files make.
 
@@ -56,7 +56,7 @@ func lbTrace(s *streams, c func() *client.Client) *cobra.Command {
 	var f format
 	var files []string
 	cmd := &cobra.Command{
-		Use: "trace PACKET", Short: "Explain where a packet would go and why", Long: traceLong, Args: args("PACKET"),
+		Use: "trace PACKET", Short: "Explain where a packet would go and why", Long: lbTraceLong, Args: args("PACKET"),
 		Example: `  skep lb trace 'tcp 10.0.0.1:40000 > 10.96.0.1:80'
   skep lb trace -f services/ 'tcp 10.0.0.1:40000 > 10.96.0.1:80 syn'`,
 		RunE: func(cmd *cobra.Command, words []string) error {
