@@ -181,13 +181,13 @@ func ParseAttach(raw string) ([]Attach, error) {
 			}
 		}
 		if len(out) == 0 {
-			return nil, fmt.Errorf("No probe type matched for %s", parts[0])
+			return nil, badf("No probe type matched for %s", parts[0])
 		}
 		return out, nil
 	}
 	full, ok := providers[parts[0]]
 	if !ok {
-		return nil, fmt.Errorf("Invalid probe type: %s", parts[0])
+		return nil, badf("Invalid probe type: %s", parts[0])
 	}
 	a, err := parseParts(full, parts[1:])
 	if err != nil {
@@ -222,7 +222,7 @@ func wantParts(a *Attach, p []string, least, most int) error {
 	if most != least {
 		want = fmt.Sprintf("%d to %d", least, most)
 	}
-	return fmt.Errorf("%s probe type requires %s argument%s, found %d", a.Provider, want, plural(most), len(p))
+	return badf("%s probe type requires %s argument%s, found %d", a.Provider, want, plural(most), len(p))
 }
 
 func plural(n int) string {
@@ -250,10 +250,10 @@ func attachSelf(a *Attach, p []string) error {
 	}
 	a.Target, a.Func = p[0], p[1]
 	if a.Target != "signal" {
-		return fmt.Errorf("self probe needs signal, found %s", a.Target)
+		return badf("self probe needs signal, found %s", a.Target)
 	}
 	if a.Func != "SIGUSR1" {
-		return fmt.Errorf("%s is not a supported signal", a.Func)
+		return badf("%s is not a supported signal", a.Func)
 	}
 	return nil
 }
@@ -276,15 +276,15 @@ func attachKernel(a *Attach, p []string) error {
 	if found {
 		v, ok := syntax.ParseInt(off)
 		if !ok {
-			return fmt.Errorf("Invalid offset: %s", off)
+			return badf("Invalid offset: %s", off)
 		}
 		if a.Provider == "kretprobe" {
-			return fmt.Errorf("Offset not allowed for kretprobe")
+			return badf("Offset not allowed for kretprobe")
 		}
 		a.Offset, a.HasOffset = v, true
 	}
 	if a.Func == "" {
-		return fmt.Errorf("%s should be attached to a function", a.Provider)
+		return badf("%s should be attached to a function", a.Provider)
 	}
 	return nil
 }
@@ -300,11 +300,11 @@ func attachFentry(a *Attach, p []string) error {
 	}
 	if len(p) == 3 {
 		if p[0] != "bpf" {
-			return fmt.Errorf("the only target with three parts is bpf, found %s", p[0])
+			return badf("the only target with three parts is bpf, found %s", p[0])
 		}
 		v, ok := syntax.ParseInt(p[1])
 		if !ok {
-			return fmt.Errorf("bpf program id must be a number")
+			return badf("bpf program id must be a number")
 		}
 		a.ProgID = v
 	}
@@ -320,7 +320,7 @@ func attachTracepoint(a *Attach, p []string) error {
 	}
 	a.Target, a.Func = p[0], p[1]
 	if a.Target == "" || a.Func == "" {
-		return fmt.Errorf("tracepoint probe must have a target")
+		return badf("tracepoint probe must have a target")
 	}
 	return nil
 }
@@ -356,11 +356,11 @@ func attachUser(a *Attach, p []string) error {
 	}
 	fn := p[len(p)-1]
 	if a.Target == "" {
-		return fmt.Errorf("%s should have a target", a.Provider)
+		return badf("%s should have a target", a.Provider)
 	}
 	if v, ok := syntax.ParseInt(fn); ok && fn != "" {
 		if a.Provider == "uretprobe" {
-			return fmt.Errorf("uretprobes can not be attached at an address")
+			return badf("uretprobes can not be attached at an address")
 		}
 		a.Offset, a.HasOffset = v, true
 		return nil
@@ -369,17 +369,17 @@ func attachUser(a *Attach, p []string) error {
 	if found && a.Lang == "" {
 		v, ok := syntax.ParseInt(off)
 		if !ok {
-			return fmt.Errorf("Invalid offset: %s", off)
+			return badf("Invalid offset: %s", off)
 		}
 		if a.Provider == "uretprobe" {
-			return fmt.Errorf("uretprobes can not be attached at function offset")
+			return badf("uretprobes can not be attached at function offset")
 		}
 		a.Offset, a.HasOffset = v, true
 		fn = name
 	}
 	a.Func = fn
 	if fn == "" {
-		return fmt.Errorf("%s should be attached to a function and/or address", a.Provider)
+		return badf("%s should be attached to a function and/or address", a.Provider)
 	}
 	return nil
 }
@@ -388,12 +388,12 @@ func attachLine(a *Attach, bin, file string, p []string) error {
 	a.Target, a.File = bin, file
 	n, err := strconv.Atoi(p[0])
 	if err != nil || n < 1 || len(p) > 2 {
-		return fmt.Errorf("uprobe source location must be file:line[:column]")
+		return badf("uprobe source location must be file:line[:column]")
 	}
 	a.Line = n
 	if len(p) == 2 {
 		if a.Column, err = strconv.Atoi(p[1]); err != nil || a.Column < 1 {
-			return fmt.Errorf("uprobe source location must be file:line[:column]")
+			return badf("uprobe source location must be file:line[:column]")
 		}
 	}
 	return nil
@@ -421,10 +421,10 @@ func attachTimed(a *Attach, p []string) error {
 	}
 	v, ok := syntax.ParseInt(p[len(p)-1])
 	if !ok {
-		return fmt.Errorf("Invalid rate of %s probe: %s", a.Provider, p[len(p)-1])
+		return badf("Invalid rate of %s probe: %s", a.Provider, p[len(p)-1])
 	}
 	if v == 0 {
-		return fmt.Errorf("%s probe must have a non-zero rate", a.Provider)
+		return badf("%s probe must have a non-zero rate", a.Provider)
 	}
 	a.Period = v
 	if len(p) == 2 {
@@ -432,7 +432,7 @@ func attachTimed(a *Attach, p []string) error {
 		switch a.Target {
 		case "hz", "us", "ms", "s":
 		default:
-			return fmt.Errorf("%s probe: unit %s is not hz, us, ms or s", a.Provider, a.Target)
+			return badf("%s probe: unit %s is not hz, us, ms or s", a.Provider, a.Target)
 		}
 	}
 	return nil
@@ -446,7 +446,7 @@ func attachCounted(a *Attach, p []string) error {
 	if len(p) == 2 && p[1] != "" && !HasWildcard(p[1]) {
 		v, ok := syntax.ParseInt(p[1])
 		if !ok {
-			return fmt.Errorf("Invalid count for %s probe: %s", a.Provider, p[1])
+			return badf("Invalid count for %s probe: %s", a.Provider, p[1])
 		}
 		a.Period = v
 	}
@@ -459,15 +459,15 @@ func attachWatch(a *Attach, p []string) error {
 	}
 	v, ok := syntax.ParseInt(p[0])
 	if !ok {
-		return fmt.Errorf("watchpoint: %s is not an address", p[0])
+		return badf("watchpoint: %s is not an address", p[0])
 	}
 	a.Offset = v
 	if a.Length, ok = syntax.ParseInt(p[1]); !ok {
-		return fmt.Errorf("watchpoint: %s is not a length", p[1])
+		return badf("watchpoint: %s is not a length", p[1])
 	}
 	a.Mode = p[2]
 	if strings.Trim(a.Mode, "rwx") != "" || a.Mode == "" {
-		return fmt.Errorf("watchpoint mode must be combination of (r,w,x), found %s", a.Mode)
+		return badf("watchpoint mode must be combination of (r,w,x), found %s", a.Mode)
 	}
 	return nil
 }
@@ -508,3 +508,10 @@ func Glob(pattern, name string) bool {
 	}
 	return p == len(pattern)
 }
+
+// mistake is an error in the words of bpftrace.
+type mistake string
+
+func (m mistake) Error() string { return string(m) }
+
+func badf(format string, a ...any) error { return mistake(fmt.Sprintf(format, a...)) }

@@ -59,6 +59,7 @@ func builtinTable() map[string]*builtinIdent {
 		"probe":     {checkProbe, genProbe},
 		"probetype": {checkProbeType, genProbeType},
 		"usermode":  {typed(types.TUint8), genUsermode},
+		"config":    {checkConfig, genConfig},
 		"cpid": {typed(u32), func(g *gen, _ *syntax.Ident) value {
 			return scalar(g.f.Extend(4, false, g.f.Load(8, ir.MapValue(DataMap, DataCPID), 0)), u32)
 		}},
@@ -191,6 +192,65 @@ func probeTypeName(p string) string {
 func genProbeType(g *gen, _ *syntax.Ident) value { return g.literal(probeTypeName(g.u.provider())) }
 
 func genUsermode(g *gen, e *syntax.Ident) value {
+	switch g.u.provider() {
+	case "kprobe", "kretprobe", "uprobe", "uretprobe", "usdt", "profile", "interval", "software", "hardware":
+	case "tracepoint", "rawtracepoint", "fentry", "fexit", "iter":
+		return scalar(ir.Imm(0), types.TUint8)
+	default: // this process's own probes
+		return scalar(ir.Imm(1), types.TUint8)
+	}
 	cs := g.f.Load(8, g.ctx(), machine.cs)
 	return scalar(g.isSet(g.f.Bin(asm.And, cs, ir.Imm(3))), types.TUint8)
+}
+
+// configFields are the settings that config shows, with their values.
+func (c *compiler) configFields() (names []string, values []any) {
+	flag := func(b bool) any { return boolImm(b).Imm }
+	add := func(n string, v any) { names, values = append(names, n), append(values, v) }
+	add("max_strlen", int64(c.cfg.MaxStrlen))
+	add("max_map_keys", int64(c.cfg.MaxMapKeys))
+	add("max_probes", int64(c.cfg.MaxProbes))
+	add("max_bpf_progs", int64(c.cfg.MaxPrograms))
+	add("max_cat_bytes", int64(c.cfg.MaxCatBytes))
+	add("on_stack_limit", int64(c.cfg.OnStackLimit))
+	add("log_size", int64(c.cfg.LogSize))
+	add("perf_rb_pages", int64(c.cfg.RingPages))
+	add("stack_mode", c.cfg.StackMode)
+	add("str_trunc_trailer", c.cfg.StrTrunc)
+	add("missing_probes", c.cfg.MissingProbes)
+	add("license", c.cfg.License)
+	add("print_maps_on_exit", flag(c.cfg.PrintMapsOnExit))
+	add("lazy_symbolication", flag(c.cfg.LazySymbols))
+	add("cpp_demangle", flag(c.cfg.Demangle))
+	add("show_debug_info", flag(c.cfg.ShowDebugInfo))
+	return names, values
+}
+
+func checkConfig(k *checker, _ *syntax.Ident) *types.Type {
+	names, values := k.c.configFields()
+	var elems []*types.Type
+	for _, v := range values {
+		if s, ok := v.(string); ok {
+			elems = append(elems, types.StringType(len(s)+1))
+		} else {
+			elems = append(elems, types.TUint64)
+		}
+	}
+	return types.RecordOf(names, elems)
+}
+
+func genConfig(g *gen, e *syntax.Ident) value {
+	t := g.u.types[e]
+	_, values := g.c.configFields()
+	dst := g.temp(t.Size)
+	g.zeroGaps(dst, t)
+	for i, v := range values {
+		at := g.f.Plus(dst, t.Fields[i].Off)
+		if s, ok := v.(string); ok {
+			g.storeText(at, s, t.Fields[i].Type.Size)
+		} else {
+			g.f.Store(8, at, 0, ir.Imm(v.(int64)))
+		}
+	}
+	return value{t: t, a: dst}
 }

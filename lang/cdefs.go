@@ -54,6 +54,7 @@ func (p *preprocessor) text(at syntax.Node, text string, depth int) {
 		}
 		return
 	}
+	text = strings.ReplaceAll(text, "\t", " ")
 	word, rest, _ := strings.Cut(strings.TrimSpace(strings.TrimPrefix(text, "#")), " ")
 	rest = strings.TrimSpace(rest)
 	switch word {

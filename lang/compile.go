@@ -45,7 +45,6 @@ type unit struct {
 	params    []syntax.Param
 	paramVars []*variable
 	args      *types.Type
-	usesProbe bool
 	result    *types.Type
 }
 
@@ -79,14 +78,10 @@ type compiler struct {
 	zeroSize, probeTable int
 	stacks               map[string]int // stack map: frames
 	failEvent            int
-	failures             int
 }
 
 // userFunc is a function of the script.
-type userFunc struct {
-	decl *syntax.Func
-	unit *unit
-}
+type userFunc struct{ decl *syntax.Func }
 
 // Compile compiles a script. Mistakes in it are a [syntax.Errors] or
 // [*syntax.Error]; file is kept for messages at run time.

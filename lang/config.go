@@ -74,7 +74,7 @@ func wordSetting(field func(*Config) *string, words ...string) setting {
 			}
 		}
 		if len(words) > 0 {
-			return fmt.Errorf("Invalid value: %s, expected one of %s", v, strings.Join(words, ", "))
+			return badf("Invalid value: %s, expected one of %s", v, strings.Join(words, ", "))
 		}
 		*field(c) = v
 		return nil
@@ -118,7 +118,7 @@ func (c *Config) set(name, v string) error {
 				c.Unstable[n] = v
 				return nil
 			}
-			return fmt.Errorf("Invalid value for %s: %s, expected error, warn or enable", n, v)
+			return badf("Invalid value for %s: %s, expected error, warn or enable", n, v)
 		}
 	}
 	f, ok := settings[n]

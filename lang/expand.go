@@ -3,6 +3,7 @@ package lang
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/skepdev/skep/lang/syntax"
 )
@@ -245,6 +246,9 @@ func (x *expander) ident(e *syntax.Ident) syntax.Expr {
 	if s, ok := x.subst[e.Name]; ok {
 		return s
 	}
+	if n, ok := strings.CutPrefix(e.Name, "__builtin_"); ok && x.c.isLanguageWord(n) {
+		return &syntax.Ident{Span: e.Span, Name: n}
+	}
 	if m := x.macro(e.Name, nil); m != nil {
 		return x.inline(m, e, nil)
 	}
@@ -289,7 +293,7 @@ func (x *expander) call(e *syntax.Call) syntax.Expr {
 	if m := x.macro(e.Name, e.Args); m != nil {
 		return x.inline(m, e, e.Args)
 	}
-	if len(x.macros[e.Name]) > 0 && x.c.fn[e.Name] == nil {
+	if len(x.macros[e.Name]) > 0 && !x.c.isLanguageWord(e.Name) {
 		x.c.errorf(e, "", "%s", x.mismatch(e))
 		return &syntax.Int{Span: e.Span, Text: "0"}
 	}

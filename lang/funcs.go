@@ -108,7 +108,8 @@ func processFuncs() map[string]*function {
 	return map[string]*function{
 		"pid": {0, 1, checkPidMode, genPid(true), nil, nil, false, nil, false},
 		"tid": {0, 1, checkPidMode, genPid(false), nil, nil, false, nil, false},
-		"comm": {min: 0, max: 0, check: returns(types.StringType(16)),
+		"comm": {
+			min: 0, max: 0, check: returns(types.StringType(16)),
 			gen: func(g *gen, e *syntax.Call) value {
 				dst := g.temp(16)
 				g.comm(dst)
@@ -125,7 +126,8 @@ func processFuncs() map[string]*function {
 				tmp := g.temp(16)
 				g.comm(tmp)
 				g.copyTo(dst, t, value{t: types.StringType(16), a: tmp, clean: true}, false)
-			}},
+			},
+		},
 		"ppid":        taskField(types.TInt32, "real_parent", "pid"),
 		"pcomm":       taskField(types.StringType(16), "real_parent", "comm"),
 		"leader_tid":  taskField(types.TInt32, "group_leader", "pid"),
@@ -207,6 +209,21 @@ func controlFuncs() map[string]*function {
 		}, effect: func(g *gen, e *syntax.Call) {
 			g.f.Call(asm.FnOverrideReturn, g.ctx(), g.expr(e.Args[0]).a)
 		}},
+		"write_user": {min: 3, max: 3, check: func(k *checker, e *syntax.Call) *types.Type {
+			if !k.c.opt.Unsafe {
+				return k.fail(e, "", "write_user() is unsafe. To use you need the --unsafe flag")
+			}
+			return returns(types.TBool)(k, e)
+		}, gen: func(g *gen, e *syntax.Call) value {
+			dst := g.f.InReg(g.expr(e.Args[0]).a)
+			src := g.own(g.expr(e.Args[1]))
+			n := g.expr(e.Args[2]).a
+			if !src.t.Scalar() {
+				n = g.atMost(n, src.t.Size)
+			}
+			r := g.f.Call(asm.FnProbeWriteUser, dst, src.a, n)
+			return scalar(g.flag(asm.JEq, r, ir.Imm(0)), types.TBool)
+		}, quiet: true},
 		"assert": {min: 2, max: 2, check: func(k *checker, e *syntax.Call) *types.Type {
 			k.condition(e.Args[0])
 			if _, ok := k.wantStr(e, 1); !ok {
@@ -276,7 +293,7 @@ func checkSignal(k *checker, e *syntax.Call) *types.Type {
 }
 
 func (g *gen) sendSignal(e *syntax.Call, h asm.BuiltinFunc) {
-	n := ir.Imm(0)
+	var n ir.Arg
 	if s, ok := constStr(e.Args[0]); ok {
 		v, _ := signalNumber(s)
 		n = ir.Imm(v)

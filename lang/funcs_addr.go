@@ -333,8 +333,14 @@ func checkPath(k *checker, e *syntax.Call) *types.Type {
 func genPath(g *gen, e *syntax.Call) value {
 	t := g.u.types[e]
 	dst := g.temp(t.Size)
+	end := g.f.NewBlock()
+	g.f.Store(1, dst, 0, ir.Imm(0))
+	g.trusting, g.null = true, end
 	v := g.trusted(e.Args[0])
+	g.trusting = false
 	g.f.Call(asm.FnDPath, v, dst, ir.Imm(int64(t.Size)))
+	g.f.Jump(end)
+	g.f.Start(end)
 	return value{t: t, a: dst}
 }
 
@@ -349,7 +355,11 @@ func (g *gen) trusted(e syntax.Expr) ir.Arg {
 	case *syntax.Field:
 		xt := g.u.types[e.X]
 		if xt.Kind == types.Struct && xt.Ctx || xt.Kind == types.Ptr && xt.Ctx {
-			return g.expr(e).a
+			p := g.f.InReg(g.expr(e).a)
+			ok := g.f.NewBlock()
+			g.f.Branch(asm.JNE, p, ir.Imm(0), ok, g.null)
+			g.f.Start(ok)
+			return p
 		}
 		st := xt
 		if st.Kind == types.Ptr {

@@ -11,8 +11,10 @@ import (
 // aggFuncs are assigned to maps and kept per CPU.
 func aggFuncs() map[string]*function {
 	agg := func(min, max int, check func(*checker, *syntax.Call) *types.Type, update func(*gen, *mapInfo, *syntax.Index, *syntax.Call)) *function {
-		return &function{min: min, max: max, check: check, agg: true, update: update,
-			gen: func(g *gen, e *syntax.Call) value { return nothing }}
+		return &function{
+			min: min, max: max, check: check, agg: true, update: update,
+			gen: func(g *gen, e *syntax.Call) value { return nothing },
+		}
 	}
 	return map[string]*function{
 		"count":   agg(0, 0, aggType(types.Count, 8), updateCount),
@@ -172,12 +174,11 @@ func (g *gen) histBucket(v ir.Arg, bits int, signed bool) ir.Arg {
 func (g *gen) log2(v ir.Arg) ir.Arg {
 	// For each shift s: if v >= 2^s, then v >>= s and log += s. The comparison
 	// is the sign of (2^s - 1 - v) as v is below 2^63 after the first step.
-	log := ir.Imm(0)
 	hi := g.f.Bin(asm.RSh, v, ir.Imm(32))
 	s := g.f.Bin(asm.RSh, g.f.Bin(asm.Sub, ir.Imm(0), hi), ir.Imm(63)) // 1 if hi is not 0
 	s = g.f.Bin(asm.LSh, s, ir.Imm(5))
 	v = g.f.Bin(asm.RSh, v, s)
-	log = s
+	log := s
 	for n := 4; n >= 0; n-- {
 		shift := int64(1) << n
 		big := g.f.Bin(asm.RSh, g.f.Bin(asm.Sub, ir.Imm(1<<shift-1), v), ir.Imm(63))

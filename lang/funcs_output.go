@@ -13,7 +13,8 @@ import (
 // outputFuncs send records to user space.
 func outputFuncs() map[string]*function {
 	format := func(kind EventKind, unsafe bool) *function {
-		return &function{min: 1, max: many,
+		return &function{
+			min: 1, max: many,
 			check: func(k *checker, e *syntax.Call) *types.Type {
 				if unsafe && !k.wantUnsafe(e) {
 					return types.TVoid
@@ -23,7 +24,8 @@ func outputFuncs() map[string]*function {
 			effect: func(g *gen, e *syntax.Call) {
 				f, _ := constStr(e.Args[0])
 				g.emit(e, Event{Kind: kind, Format: f}, e.Args[1:])
-			}}
+			},
+		}
 	}
 	return map[string]*function{
 		"printf": format(EventPrintf, false),
@@ -38,12 +40,6 @@ func outputFuncs() map[string]*function {
 			g.emit(e, Event{Kind: EventUnwatch}, e.Args)
 		}},
 	}
-}
-
-// verb is a conversion of a format.
-type verb struct {
-	text string // whole: "%-5lld"
-	conv string // d, s, x, r, rx, rh, …
 }
 
 // ParseFormat finds the conversions of a printf format; what is between them

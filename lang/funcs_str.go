@@ -73,7 +73,7 @@ func checkStr(k *checker, e *syntax.Call) *types.Type {
 	default:
 		return k.fail(e.Args[0], "", "str() expects a string, integer or a pointer type as first argument (%s provided)", typeWord(t))
 	}
-	size := k.c.cfg.MaxStrlen
+	size := k.c.cfg.MaxStrlen + 1
 	if t.Kind == types.String || t.Kind == types.Array {
 		size = min(size, t.Size+1)
 		if t.Kind == types.String {

@@ -61,6 +61,9 @@ type gen struct {
 	temps     []int
 	failed    error
 	at        syntax.Node // the statement being written
+	// trusting keeps typed pointers as they are; nil ones go to null.
+	trusting bool
+	null     *ir.Block
 }
 
 // frame is what differs between the program and its callbacks.
@@ -407,9 +410,6 @@ func (g *gen) countedLoop(s *syntax.For) {
 	g.f.Jump(head)
 	g.f.Start(end)
 }
-
-// maxLoop is bpf_loop's limit of rounds.
-const maxLoop = 1 << 23
 
 // forRange runs the body as a callback of bpf_loop.
 func (g *gen) forRange(s *syntax.For) {

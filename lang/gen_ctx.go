@@ -76,8 +76,10 @@ func checkArgs(k *checker, e *syntax.Ident) *types.Type {
 	for _, f := range fields {
 		size = max(size, f.Off+max(f.Type.Size, 1))
 	}
-	t := &types.Type{Kind: types.Struct, Size: size, Ctx: true, User: userSide(a),
-		Struct: &types.Composite{Name: "struct " + a.String() + "_args", Size: size, Fill: func() []types.Field { return fields }}}
+	t := &types.Type{
+		Kind: types.Struct, Size: size, Ctx: true, User: userSide(a),
+		Struct: &types.Composite{Name: "struct " + a.String() + "_args", Size: size, Fill: func() []types.Field { return fields }},
+	}
 	k.u.args = t
 	return t
 }

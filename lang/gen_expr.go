@@ -221,6 +221,19 @@ func (g *gen) field(e *syntax.Field) value {
 	if f.DataLoc {
 		return g.dataLoc(a, f, t)
 	}
+	if sp == spCtx && t.Scalar() && f.BitLen == 0 {
+		if t.Kind == types.Ptr && g.u.provider() == "iter" && !g.trusting {
+			// A typed pointer that may be nil allows no arithmetic; read as
+			// bytes it is a number.
+			return scalar(g.loadInt(8, false, g.f.Plus(a, f.Off), spKernel), t)
+		}
+		// The verifier wants the context itself and a constant offset.
+		v := g.f.Load(t.Size, a, f.Off)
+		if t.Kind == types.Int && t.Signed {
+			v = g.f.Extend(t.Size, true, v)
+		}
+		return scalar(v, t)
+	}
 	at := g.f.Plus(a, f.Off)
 	if f.BitLen > 0 {
 		return g.bitField(at, f, t, sp)

@@ -188,14 +188,18 @@ func (c *compiler) places(pr *syntax.Probe) []Attach {
 
 // missing handles attach points that match nothing, as missing_probes says.
 func (c *compiler) missing(ap *syntax.AttachPoint, p Attach, err error) {
-	what := fmt.Sprintf("No matches for %s probe %s.", p.Provider, strings.TrimPrefix(ap.Raw, p.Provider+":"))
-	if err != nil {
-		what = strings.TrimSuffix(err.Error(), ": "+ErrUnknown.Error())
+	name := strings.TrimPrefix(p.String(), p.Provider+":")
+	what := fmt.Sprintf("No matches for %s %s.", p.Provider, name)
+	switch p.Provider {
+	case "uprobe", "uretprobe", "usdt", "iter", "software", "hardware":
+		if err != nil {
+			what = strings.TrimSuffix(err.Error(), ": "+ErrUnknown.Error())
+		}
 	}
 	switch c.cfg.MissingProbes {
 	case "ignore":
 	case "warn":
-		c.warnf(ap, "", "%s", what)
+		c.warnf(ap, "", "%s Skipping.", what)
 	default:
 		c.errorf(ap, "If this is expected, set the 'missing_probes' config variable to 'warn'.", "%s", what)
 	}
@@ -248,7 +252,6 @@ func (c *compiler) groups(pr *syntax.Probe, places []Attach, macros map[string][
 		switch p.Provider {
 		case "begin", "end", "self", "interval", "profile", "software", "hardware", "iter", "fentry", "fexit", "test", "bench",
 			"watchpoint", "asyncwatchpoint":
-			key = p.String()
 			// One program each: they are loaded for their target.
 			out = append(out, []Attach{p})
 			continue

@@ -138,7 +138,7 @@ func (s *Session) system(cmd string) {
 func (s *Session) cat(path string) {
 	f, err := os.Open(path)
 	if err != nil {
-		fmt.Fprintf(s.Err, "ERROR: failed to open file '%s': %v\n", path, unwrapErrno(err))
+		fmt.Fprintf(s.Err, "ERROR: failed to open file '%s' (%v)\n", path, unwrapErrno(err))
 		return
 	}
 	defer f.Close()

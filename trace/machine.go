@@ -245,7 +245,7 @@ func (m *Machine) matchIter(p lang.Attach) ([]lang.Attach, error) {
 // binaries are the files that a target of a uprobe means.
 func (m *Machine) binaries(target string) ([]string, error) {
 	switch {
-	case target == "*" && m.PID != 0:
+	case (target == "*" || target == "") && m.PID != 0:
 		return mappedFiles(m.PID)
 	case lang.HasWildcard(target):
 		found, err := filepath.Glob(target)
@@ -254,8 +254,11 @@ func (m *Machine) binaries(target string) ([]string, error) {
 		}
 		var out []string
 		for _, f := range found {
+			if strings.HasPrefix(target, "./") {
+				f = "./" + f
+			}
 			if isELF(f) {
-				out = append(out, absolute(f))
+				out = append(out, f)
 			}
 		}
 		return out, nil
@@ -292,7 +295,7 @@ func resolveBinary(name string) (string, error) {
 		if st, err := os.Stat(name); err != nil || st.IsDir() {
 			return "", unknown("uprobe target file '%s' does not exist or is not executable", name)
 		}
-		return absolute(name), nil
+		return name, nil
 	}
 	if st, err := os.Stat(name); err == nil && st.Mode()&0o111 != 0 && !st.IsDir() {
 		return absolute(name), nil

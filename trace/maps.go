@@ -417,8 +417,9 @@ func (s *Session) sortEntries(m mapView, list []entry) {
 	if m.Key == nil {
 		return
 	}
+	// Equal values come in the order of their keys.
+	sort.SliceStable(list, func(i, j int) bool { return lessKey(m.Key, list[i].key, list[j].key, true) })
 	if rank == nil {
-		sort.SliceStable(list, func(i, j int) bool { return lessKey(m.Key, list[i].key, list[j].key, true) })
 		return
 	}
 	ranks := make(map[*byte]int64, len(list))

@@ -79,11 +79,29 @@ var gfpBits = []struct {
 	bit  uint
 	name string
 }{
-	{0, "GFP_DMA"}, {1, "__GFP_HIGHMEM"}, {2, "GFP_DMA32"}, {3, "__GFP_MOVABLE"}, {4, "__GFP_RECLAIMABLE"},
-	{5, "__GFP_HIGH"}, {6, "__GFP_IO"}, {7, "__GFP_FS"}, {8, "__GFP_ZERO"}, {10, "__GFP_DIRECT_RECLAIM"},
-	{11, "__GFP_KSWAPD_RECLAIM"}, {12, "__GFP_WRITE"}, {13, "__GFP_NOWARN"}, {14, "__GFP_RETRY_MAYFAIL"},
-	{15, "__GFP_NOFAIL"}, {16, "__GFP_NORETRY"}, {17, "__GFP_MEMALLOC"}, {18, "__GFP_COMP"}, {19, "__GFP_NOMEMALLOC"},
-	{20, "__GFP_HARDWALL"}, {21, "__GFP_THISNODE"}, {22, "__GFP_ACCOUNT"}, {23, "__GFP_ZEROTAGS"},
+	{0, "GFP_DMA"},
+	{1, "__GFP_HIGHMEM"},
+	{2, "GFP_DMA32"},
+	{3, "__GFP_MOVABLE"},
+	{4, "__GFP_RECLAIMABLE"},
+	{5, "__GFP_HIGH"},
+	{6, "__GFP_IO"},
+	{7, "__GFP_FS"},
+	{8, "__GFP_ZERO"},
+	{10, "__GFP_DIRECT_RECLAIM"},
+	{11, "__GFP_KSWAPD_RECLAIM"},
+	{12, "__GFP_WRITE"},
+	{13, "__GFP_NOWARN"},
+	{14, "__GFP_RETRY_MAYFAIL"},
+	{15, "__GFP_NOFAIL"},
+	{16, "__GFP_NORETRY"},
+	{17, "__GFP_MEMALLOC"},
+	{18, "__GFP_COMP"},
+	{19, "__GFP_NOMEMALLOC"},
+	{20, "__GFP_HARDWALL"},
+	{21, "__GFP_THISNODE"},
+	{22, "__GFP_ACCOUNT"},
+	{23, "__GFP_ZEROTAGS"},
 }
 
 // gfpFlags prints allocation flags: the common combinations by name.
@@ -96,8 +114,12 @@ func gfpFlags(v uint64) string {
 		mask uint64
 		name string
 	}{
-		{reclaim | io | fs | hardwall, "GFP_USER"}, {reclaim | io | fs | account, "GFP_KERNEL_ACCOUNT"}, {reclaim | io | fs, "GFP_KERNEL"},
-		{reclaim | io, "GFP_NOFS"}, {high | 0x800, "GFP_ATOMIC"}, {reclaim, "GFP_NOIO"},
+		{reclaim | io | fs | hardwall, "GFP_USER"},
+		{reclaim | io | fs | account, "GFP_KERNEL_ACCOUNT"},
+		{reclaim | io | fs, "GFP_KERNEL"},
+		{reclaim | io, "GFP_NOFS"},
+		{high | 0x800, "GFP_ATOMIC"},
+		{reclaim, "GFP_NOIO"},
 	}
 	var out []string
 	for _, c := range combos {

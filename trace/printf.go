@@ -107,13 +107,8 @@ func fmtInt(flags, size, length, conv string, d datum) string {
 	}
 	verb := map[string]string{"d": "d", "i": "d", "u": "d", "x": "x", "X": "X", "o": "o"}[conv]
 	f := "%" + flags + size + verb
-	if (conv == "d" || conv == "i") && !isUnsigned(d) {
+	if conv == "d" || conv == "i" {
 		return fmt.Sprintf(f, signed)
 	}
 	return fmt.Sprintf(f, u)
-}
-
-func isUnsigned(d datum) bool {
-	_, ok := d.(uint64)
-	return ok
 }

@@ -85,11 +85,11 @@ func (s *Session) Run(ctx context.Context) (code int, err error) {
 	if err := s.attachAll(); err != nil {
 		return 1, err
 	}
-	s.drain()
 	s.print.attached(len(s.Object.Probes))
 	if s.Attached != nil {
 		s.Attached()
 	}
+	s.drain()
 	if s.Child != nil {
 		if err := s.Child.Start(); err != nil {
 			return 1, err

@@ -203,7 +203,7 @@ func (d decoder) text(t *lang.Type, b []byte) datum {
 		return string(b)
 	}
 	s := string(b[:i])
-	if i == len(b)-1 && t.Mode == "str" && len(b) == d.s.Object.Config.MaxStrlen {
+	if i == len(b)-1 && t.Mode == "str" && len(b) == d.s.Object.Config.MaxStrlen+1 {
 		s += d.s.Object.Config.StrTrunc
 	}
 	return s

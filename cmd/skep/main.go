@@ -9,6 +9,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 )
 
@@ -21,5 +22,9 @@ func realMain() int {
 	defer stop()
 	// A second Ctrl-C ends the process the usual way, should cleaning up hang.
 	context.AfterFunc(ctx, stop)
-	return run(ctx, newStreams(os.Stdin, os.Stdout, os.Stderr), os.Args[1:])
+	args := os.Args[1:]
+	if filepath.Base(os.Args[0]) == "bpftrace" { // a link of that name is skep trace
+		args = append([]string{"trace"}, args...)
+	}
+	return run(ctx, newStreams(os.Stdin, os.Stdout, os.Stderr), args)
 }

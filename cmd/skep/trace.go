@@ -79,10 +79,20 @@ func newTraceCommand(s *streams) *cobra.Command {
 	fl.BoolVarP(&f.version, "version", "V", false, "print the version")
 	fl.StringArrayVarP(&f.include, "include-dir", "I", nil, "search headers in `DIR`, too")
 	fl.StringArrayVar(&f.include, "include", nil, "include header `FILE`")
+	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { traceHelp(s.out, cmd) })
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		traceHelp(s.err, cmd)
+		return usage(err)
+	})
 	// Options of bpftrace's test suite that ask nothing of a compiler without LLVM.
 	fl.BoolVar(&f.ignored, "verify-llvm-ir", false, "accepted and ignored")
 	fl.Lookup("verify-llvm-ir").Hidden = true
 	return cmd
+}
+
+func traceHelp(w io.Writer, cmd *cobra.Command) {
+	fmt.Fprintf(w, "%s\n\nUSAGE:\n    skep trace [options] FILE [PARAMETER…] [-- --NAME=VALUE…]\n    skep trace [options] -e 'SCRIPT'\n    skep trace [-lv] [PATTERN]\n\nOPTIONS:\n%s\nEXAMPLES:\n%s\n",
+		traceLong, cmd.Flags().FlagUsages(), traceExample)
 }
 
 func (f *traceFlags) run(cmd *cobra.Command, s *streams, args []string) error {

@@ -102,7 +102,7 @@ func (p *parser) number() *Int {
 		switch {
 		case mult == 0:
 			i := len(body)
-			for i > start-start && !isDigit(body[i-1]) && !(hex && isHex(body[i-1])) && body[i-1] != '_' {
+			for i > 0 && !isDigit(body[i-1]) && !(hex && isHex(body[i-1])) && body[i-1] != '_' {
 				i--
 			}
 			p.failAt(Span{start + i, p.pos}, "invalid integer suffix '"+body[i:]+"'", "durations are ns, us, ms, s, m, h and d")
