@@ -17,6 +17,7 @@ import (
 // one after the other.
 type Program struct {
 	name string
+	typ  abi.ProgramType
 	make func() *check.Program
 	code *object.Code
 }
@@ -73,7 +74,7 @@ func FromSpec(coll *ebpf.CollectionSpec, name string, kernel *btf.Spec) (*Progra
 		}
 		p.Maps = append(p.Maps, cm)
 	}
-	return &Program{name: name, code: code, make: func() *check.Program { return fresh(p) }}, nil
+	return &Program{name: name, typ: p.Type, code: code, make: func() *check.Program { return fresh(p) }}, nil
 }
 
 // fresh is a copy that a verification may write to.

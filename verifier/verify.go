@@ -8,6 +8,8 @@ import (
 
 	"github.com/cilium/ebpf/btf"
 
+	"github.com/skepdev/skep/abi"
+	"github.com/skepdev/skep/object"
 	"github.com/skepdev/skep/verifier/internal/check"
 )
 
@@ -62,6 +64,8 @@ type Report struct {
 	// Stack is the deepest use of the stack in bytes, all calls included.
 	Stack int
 	Funcs []Func
+	// Visits counts, for each slot, how often it was simulated.
+	Visits []int
 	// Facts of an accepted program, one a slot.
 	Facts []Fact
 }
@@ -86,6 +90,8 @@ type Rejection struct {
 	// Errno that the kernel answers with.
 	Errno int
 	inner *check.Rejection
+	code  *object.Code
+	typ   abi.ProgramType
 }
 
 func (r *Rejection) Error() string { return r.Message }
@@ -113,16 +119,22 @@ func Verify(ctx context.Context, p *Program, o Options) (*Report, error) {
 	rep := &Report{
 		Accepted: err == nil, Log: res.Log, Processed: res.Stats.Processed, Limit: res.Stats.Limit,
 		States: res.Stats.TotalStates, Peak: res.Stats.PeakStates, MaxPerInstruction: res.Stats.MaxPerInsn,
-		Time: res.Stats.Time, Stack: res.StackDepth, Facts: res.Facts,
+		Time: res.Stats.Time, Stack: res.StackDepth, Facts: res.Facts, Visits: res.Visits,
 	}
 	for _, s := range res.Subprogs {
 		rep.Funcs = append(rep.Funcs, Func(s))
 	}
 	var r *check.Rejection
 	if errors.As(err, &r) {
-		err = &Rejection{Rule: string(r.Rule), Slot: r.Insn, Message: r.Message, Errno: int(r.Errno), inner: r}
+		err = &Rejection{Rule: string(r.Rule), Slot: r.Insn, Message: r.Message, Errno: int(r.Errno), inner: r, code: p.code, typ: p.typ}
 	}
 	return rep, err
+}
+
+// CheckVersion reports a version that [Options.Kernel] does not take.
+func CheckVersion(version string) error {
+	_, err := parseVersion(version)
+	return err
 }
 
 // parseVersion reads "6.1" or "6.1.7".

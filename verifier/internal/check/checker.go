@@ -153,7 +153,9 @@ func (c *Checker) result(accepted bool) *Result {
 			Name: s.name, Start: s.start, End: s.end, Stack: s.stack, Global: s.global && i > 0,
 		})
 	}
+	r.Visits = make([]int, len(c.aux))
 	for i := range c.aux {
+		r.Visits[i] = c.aux[i].processed
 		if s := c.subprogAt(i); s >= 0 && s < len(r.Subprogs) {
 			r.Subprogs[s].Processed += c.aux[i].processed
 		}

@@ -114,6 +114,8 @@ type Result struct {
 	Stats Stats
 	Log   string
 	Facts []Fact // one an instruction slot
+	// Visits counts how often each slot was simulated.
+	Visits []int
 	// StackDepth is the deepest use of the stack in bytes, calls included;
 	// Depths is that of each subprogram alone.
 	StackDepth int

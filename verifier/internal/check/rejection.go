@@ -36,6 +36,10 @@ type Rejection struct {
 	Path []Step
 	// Subprog in which the instruction stands.
 	Subprog int
+	// Operand is what was known of Register, or nil.
+	Operand *Operand
+	// Refs are the instructions that acquired what is still held.
+	Refs []int
 }
 
 // Step is a branch taken, or a call or return made, on a path.
@@ -58,6 +62,10 @@ func (c *Checker) rejectReg(reg int, rule Rule, errno Errno, format string, args
 		r.State = &State{}
 		c.pool.copyState(r.State, c.cur)
 		r.Path = c.path()
+		r.Operand = c.describe(reg)
+		for i := range c.cur.Refs {
+			r.Refs = append(r.Refs, c.cur.Refs[i].Insn)
+		}
 		r.Subprog = c.cur.frame().Subprog
 	}
 	c.log.printf("%s\n", msg)
