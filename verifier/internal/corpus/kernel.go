@@ -25,7 +25,7 @@ func Kernel(ctx context.Context, c *Case, spec *ebpf.CollectionSpec, prog string
 	if c.Mode == Unprivileged {
 		dropTypes(spec)
 		v := Verdict{}
-		if err := withoutPrivileges(c.Caps, func() { v = kernelLoad(c, spec, prog) }); err != nil {
+		if err := WithoutPrivileges(c.Caps, func() { v = kernelLoad(c, spec, prog) }); err != nil {
 			return Verdict{NotSupported: err.Error()}
 		}
 		return v

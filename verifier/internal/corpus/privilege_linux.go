@@ -18,9 +18,10 @@ func dropped() map[string]uint {
 	}
 }
 
-// withoutPrivileges calls f on a thread that lacks the capabilities of BPF, but for
-// those kept, and has them again afterwards.
-func withoutPrivileges(kept []string, f func()) error {
+// WithoutPrivileges calls f on a thread that lacks the capabilities of BPF
+// (CAP_SYS_ADMIN, CAP_NET_ADMIN, CAP_PERFMON, CAP_BPF), but for those kept, and has
+// them again afterwards.
+func WithoutPrivileges(kept []string, f func()) error {
 	b, err := os.ReadFile("/proc/sys/kernel/unprivileged_bpf_disabled")
 	if err != nil {
 		return err

@@ -6,7 +6,8 @@ import "errors"
 
 var errNoLinux = errors.New("there is no Linux here to ask")
 
-func withoutPrivileges([]string, func()) error { return errNoLinux }
+// WithoutPrivileges calls f on a thread that lacks capabilities, where there are any.
+func WithoutPrivileges([]string, func()) error { return errNoLinux }
 
 // KernelRelease is the running kernel's, as uname -r says it.
 func KernelRelease() (string, error) { return "", errNoLinux }

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/skepdev/skep/abi"
 	"github.com/skepdev/skep/verifier/internal/corpus"
 	"github.com/skepdev/skep/verifier/internal/gen"
 )
@@ -29,6 +30,12 @@ var ErrNoVerdict = errors.New("no verdict")
 
 // Judge decides on a program. It is used by one goroutine.
 type Judge func(ctx context.Context, p *gen.Program, withLog bool) (Verdict, error)
+
+// NoPerfmonTypes are the types of generated programs that may be loaded without
+// CAP_PERFMON.
+func NoPerfmonTypes() []abi.ProgramType {
+	return slices.DeleteFunc(gen.Types(), func(t abi.ProgramType) bool { return t == abi.ProgRawTracepoint })
+}
 
 // Pair are the two to compare.
 type Pair struct {

@@ -1,7 +1,7 @@
 // Package differ looks for random programs on which two verifiers disagree, and
 // shrinks what it finds.
 //
-//	rep, err := differ.Run(ctx, differ.Options{Open: differ.OursAndKernel, For: time.Minute})
+//	rep, err := differ.Run(ctx, differ.Options{Open: differ.OursAndKernel(verifier.Privileged), For: time.Minute})
 //	rep.Print(os.Stdout)
 //
 // Disagreements for the same pair of reasons count as one finding, of which the

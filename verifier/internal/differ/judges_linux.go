@@ -11,12 +11,14 @@ import (
 
 	"github.com/skepdev/skep/internal/host"
 	"github.com/skepdev/skep/verifier"
+	"github.com/skepdev/skep/verifier/internal/corpus"
 	"github.com/skepdev/skep/verifier/internal/gen"
 )
 
 // OursAndKernel returns a function that opens this verifier and the running
-// kernel's, for [Options.Open].
-func OursAndKernel() func() (*Pair, error) {
+// kernel's, for [Options.Open]. Privilege is Privileged, or NoPerfmon for who has
+// CAP_BPF and CAP_NET_ADMIN only; the latter suits [NoPerfmonTypes].
+func OursAndKernel(privilege verifier.Privilege) func() (*Pair, error) {
 	types := sync.OnceValues(btf.LoadKernelSpec)
 	cpus, cpuErr := host.NumPossibleCPUs()
 	return func() (*Pair, error) {
@@ -31,7 +33,20 @@ func OursAndKernel() func() (*Pair, error) {
 		if err != nil {
 			return nil, errors.Join(err, k.Close())
 		}
-		return &Pair{Ours: ours(kernel, cpus), Theirs: theirs(k), Close: k.Close}, nil
+		p := &Pair{Ours: ours(kernel, verifier.Options{KernelTypes: kernel, CPUs: cpus, Privilege: privilege}), Theirs: theirs(k), Close: k.Close}
+		if privilege != verifier.Privileged {
+			p.Theirs = withoutPerfmon(p.Theirs)
+		}
+		return p, nil
+	}
+}
+
+// withoutPerfmon asks as somebody who may load programs and not follow the kernel's
+// pointers.
+func withoutPerfmon(j Judge) Judge {
+	return func(ctx context.Context, p *gen.Program, withLog bool) (v Verdict, err error) {
+		perr := corpus.WithoutPrivileges([]string{"CAP_BPF", "CAP_NET_ADMIN"}, func() { v, err = j(ctx, p, withLog) })
+		return v, errors.Join(perr, err)
 	}
 }
 
@@ -49,7 +64,7 @@ func theirs(k *gen.Kernel) Judge {
 	}
 }
 
-func ours(kernel *btf.Spec, cpus int) Judge {
+func ours(kernel *btf.Spec, o verifier.Options) Judge {
 	return func(ctx context.Context, p *gen.Program, withLog bool) (v Verdict, err error) {
 		defer func() {
 			if r := recover(); r != nil {
@@ -64,7 +79,7 @@ func ours(kernel *btf.Spec, cpus int) Judge {
 		if err != nil {
 			return Verdict{}, fmt.Errorf("%w: %w", ErrNoVerdict, err)
 		}
-		o := verifier.Options{KernelTypes: kernel, CPUs: cpus}
+		o := o
 		if withLog {
 			o.LogLevel = 1
 		}

@@ -2,10 +2,14 @@
 
 package differ
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/skepdev/skep/verifier"
+)
 
 // OursAndKernel returns a function that says that there is no kernel to compare
 // with here.
-func OursAndKernel() func() (*Pair, error) {
+func OursAndKernel(verifier.Privilege) func() (*Pair, error) {
 	return func() (*Pair, error) { return nil, errors.New("needs Linux: the running kernel is asked") }
 }

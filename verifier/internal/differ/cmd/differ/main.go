@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"time"
 
+	"github.com/skepdev/skep/verifier"
 	"github.com/skepdev/skep/verifier/internal/differ"
 )
 
@@ -26,8 +27,14 @@ func main() {
 	flag.Float64Var(&o.Gen.Risk, "risk", 0, "how likely a safety step is left out (0: a mixture, negative: never)")
 	flag.Float64Var(&o.Gen.Mutations, "mutations", 0, "how likely a program is changed blindly (0: two in five, negative: never)")
 	flag.IntVar(&o.Gen.Steps, "steps", 0, "length of programs (0: 70 steps at most)")
+	noPerfmon := flag.Bool("no-perfmon", false, "judge for a user without CAP_PERFMON")
 	flag.Parse()
-	o.Open = differ.OursAndKernel()
+	privilege := verifier.Privileged
+	if *noPerfmon {
+		privilege = verifier.NoPerfmon
+		o.Gen.Types = differ.NoPerfmonTypes()
+	}
+	o.Open = differ.OursAndKernel(privilege)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	rep, err := differ.Run(ctx, o)
 	stop()
