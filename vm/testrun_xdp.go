@@ -55,9 +55,12 @@ func (p *Program) contextIn(in *TestInput, ctx []byte) error {
 func (p *Program) repeat(c *cpu, in *TestInput) (ret uint64, each time.Duration, err error) {
 	n := max(in.Repeat, 1)
 	start := time.Now()
+	out := &c.t.Out
 	for range n {
-		p.m.drop(&c.t.Out)
-		c.t.Out.Reset()
+		if out.Clones != nil {
+			p.m.drop(out)
+		}
+		out.Reset()
 		if ret, err = c.t.Run(p.i); err != nil {
 			p.m.drop(&c.t.Out)
 			return 0, 0, p.m.stopped(err)

@@ -114,6 +114,11 @@ func (t *Thread) goOn(base uint64) bool {
 				return true
 			}
 			t.leave()
+		case t.prog.ops[pc].Code == OpTailCall:
+			t.tailCall()
+			if t.stop != nil {
+				return false
+			}
 		case t.prog.ops[pc].Code == OpHelper:
 			t.budget -= callCost
 			t.R[0] = t.prog.helpers[t.prog.ops[pc].Imm](t)

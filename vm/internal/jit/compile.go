@@ -49,8 +49,14 @@ func compile(p *interp.Program, a asm.Assembler) *compiler {
 	}
 	c.findGlobals()
 	c.enterAndLeave()
-	for i := range ops {
+	live := liveness(c.flow)
+	for i := 0; i < len(ops); i++ {
 		c.slots[i] = uint32(c.Pos())
+		if w := c.windowAt(i, live); w != nil {
+			c.window(w)
+			i = w.last
+			continue
+		}
 		if i > 0 && ops[i-1].Code == interp.OpLoadImm {
 			continue // a second slot, where nothing ever goes
 		}

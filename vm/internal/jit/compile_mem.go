@@ -52,9 +52,15 @@ func (c *compiler) memory(i int, op *interp.Op) {
 		c.loadContext(i, op, a, c.flow.notes[i].base.n+int64(a.off))
 		return
 	}
-	base, disp, ok := c.place(i, a)
+	if base, disp, ok := c.place(i, a); ok {
+		c.transfer(op, base, disp)
+	}
+}
+
+// transfer does op's load or store at base+disp.
+func (c *compiler) transfer(op *interp.Op, base asm.Reg, disp int32) {
+	a, signed := accessOf(op)
 	switch {
-	case !ok:
 	case isStoreK(op.Code):
 		c.StoreImm(a.size, base, disp, int32(op.Imm))
 	case a.write:
@@ -111,24 +117,29 @@ func (c *compiler) place(i int, a access) (base asm.Reg, disp int32, ok bool) {
 	if c.proved(i, h, a) {
 		return c.R[a.base], a.off, true
 	}
-	class := interp.ClassUnknown
-	switch h.kind {
-	case packetHint:
-		class = interp.ClassPacket
-	case valueHint, mapValue, valueOrNull:
-		class = interp.ClassValue
-	case frameHint, frame:
-		class = interp.ClassFrame
-	case context:
+	if h.kind == context {
 		c.leave(i)
 		return 0, 0, false
 	}
-	if f := c.p.Facts(); i < len(f) && class == interp.ClassUnknown {
-		class = f[i].Class
-	}
 	c.Lea(c.A, c.R[a.base], a.off)
-	c.compare(i, class, a)
+	c.compare(i, c.classOf(i, h), a)
 	return c.A, 0, true
+}
+
+// classOf is where the access at slot i likely goes.
+func (c *compiler) classOf(i int, h held) interp.Class {
+	switch h.kind {
+	case packetHint:
+		return interp.ClassPacket
+	case valueHint, mapValue, valueOrNull:
+		return interp.ClassValue
+	case frameHint, frame:
+		return interp.ClassFrame
+	}
+	if f := c.p.Facts(); i < len(f) {
+		return f[i].Class
+	}
+	return interp.ClassUnknown
 }
 
 // proved says that an access needs no comparison: because somebody proved it,
@@ -231,8 +242,8 @@ func (c *compiler) inSpan(span, size int32) (outside []int) {
 
 // inFrame is inSpan for the function's own stack frame.
 func (c *compiler) inFrame(size int32) []int {
-	c.Lea(c.B, c.R[isa.R10], -interp.FrameSize)
-	c.subFromA()
+	c.Lea(c.B, c.A, interp.FrameSize)
+	c.Arith(asm.Sub, asm.W64, c.B, c.R[isa.R10])
 	c.ArithImm(asm.Cmp, asm.W64, c.B, interp.FrameSize-size)
 	return []int{c.Jcc(asm.Above)}
 }
