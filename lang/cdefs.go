@@ -11,6 +11,9 @@ import (
 // definitions reads preprocessor lines and C types.
 func (c *compiler) definitions(prog *syntax.Program) {
 	p := &preprocessor{c: c, included: map[string]bool{}}
+	for _, h := range c.opt.Include {
+		p.include(syntax.Span{}, "<"+h+">", 0)
+	}
 	for _, t := range prog.C {
 		p.text(t, t.Text, 0)
 	}

@@ -31,15 +31,19 @@ type mapInfo struct {
 type unit struct {
 	name   string
 	places []Attach
-	pred   syntax.Expr
-	body   *syntax.Block
-	types  map[syntax.Expr]*types.Type
-	vars   map[*syntax.Var]*variable
-	bare   map[*syntax.Ident]*syntax.Call
-	consts map[syntax.Expr]int64
-	lhist  map[syntax.Expr][3]int64
-	text   map[syntax.Expr]string
-	where  map[syntax.Node][]syntax.Span
+	// raw is the raw tracepoint that serves all places, by the numbers of
+	// their system calls.
+	raw     string
+	numbers []int
+	pred    syntax.Expr
+	body    *syntax.Block
+	types   map[syntax.Expr]*types.Type
+	vars    map[*syntax.Var]*variable
+	bare    map[*syntax.Ident]*syntax.Call
+	consts  map[syntax.Expr]int64
+	lhist   map[syntax.Expr][3]int64
+	text    map[syntax.Expr]string
+	where   map[syntax.Node][]syntax.Span
 	// valued conditionals are used as expressions.
 	valued    map[*syntax.If]bool
 	params    []syntax.Param
@@ -74,6 +78,10 @@ type compiler struct {
 	known      map[string]types.Constant
 	declared   map[string]*syntax.MapDecl
 	argTypes   map[string]*types.Type
+	options    map[string]bool // that getopt asks for
+	noProbes   bool
+	bitmaps    map[*unit]bool
+	nameTables map[*unit]int
 	// What programs turned out to need.
 	zeroSize, probeTable int
 	stacks               map[string]int // stack map: frames
@@ -100,7 +108,7 @@ func CompileProgram(prog *syntax.Program, env Env, opt Options) (*Object, error)
 		maps: map[string]*mapInfo{}, funcs: map[string]*userFunc{}, known: map[string]types.Constant{},
 		declared: map[string]*syntax.MapDecl{}, argTypes: map[string]*types.Type{},
 		obj: &Object{Maps: map[string]*Map{}}, fn: functions(), idents: builtinTable(),
-		stacks: map[string]int{}, failEvent: -1,
+		stacks: map[string]int{}, failEvent: -1, options: map[string]bool{}, bitmaps: map[*unit]bool{}, nameTables: map[*unit]int{},
 	}
 	c.cdefs = types.NewCDefs(c.outsideType)
 	c.dump("parse", func() string { return syntax.Print(prog) })
@@ -109,6 +117,9 @@ func CompileProgram(prog *syntax.Program, env Env, opt Options) (*Object, error)
 		step(prog)
 		if len(c.errs) > 0 {
 			return nil, c.errs
+		}
+		if c.noProbes {
+			return nil, ErrNoProbes
 		}
 	}
 	c.obj.Config = c.cfg
@@ -256,6 +267,12 @@ func (c *compiler) check(*syntax.Program) {
 		return
 	}
 	c.infer()
+	c.unexpectedOptions()
+	for _, d := range c.declared {
+		if c.maps[d.Name] == nil {
+			c.warnf(d, "", "Unused map: %s", d.Name)
+		}
+	}
 	if len(c.errs) == 0 && c.typesErr != nil && c.ktypes == nil && c.askedTypes {
 		c.warnf(syntax.Span{}, "", "the kernel's types could not be read: %v", c.typesErr)
 	}

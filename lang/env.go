@@ -36,6 +36,9 @@ type Env interface {
 	// CgroupID is the id of a cgroup (version 2) by its directory.
 	CgroupID(path string) (uint64, error)
 
+	// Syscall is the number of a system call by its tracepoint's name.
+	Syscall(name string) (int, bool)
+
 	// CPUs is how many CPUs there may be.
 	CPUs() int
 
@@ -67,6 +70,9 @@ type TracepointField struct {
 // ErrUnknown says that there is nothing of a name.
 var ErrUnknown = errors.New("unknown")
 
+// ErrNoProbes says that a script compiled, and nothing it traces is there.
+var ErrNoProbes = errors.New("No probes to attach") //nolint:revive // bpftrace's words
+
 // Options change how a script is compiled. The zero value is good.
 type Options struct {
 	// Params are positional parameters, Named those after "--".
@@ -83,6 +89,8 @@ type Options struct {
 	Dump func(pass, text string)
 	// Test and Bench ask for those probes instead of the others.
 	Test, Bench bool
+	// Include are headers read before the script.
+	Include []string
 	// RingBytes is the size of the ring buffer, 0 means 4 MiB.
 	RingBytes int
 	// NoWarn drops warnings.

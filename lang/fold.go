@@ -183,6 +183,9 @@ func constInt(e syntax.Expr) (int64, bool) {
 
 // constStr is e's text if it is a string literal.
 func constStr(e syntax.Expr) (string, bool) {
+	if c, ok := e.(*syntax.Call); ok && c.Name == "str" && len(c.Args) == 1 {
+		e = c.Args[0]
+	}
 	s, ok := e.(*syntax.Str)
 	if !ok {
 		return "", false

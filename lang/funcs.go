@@ -1,6 +1,10 @@
 package lang
 
 import (
+	"fmt"
+	"sort"
+	"strings"
+
 	"github.com/cilium/ebpf/asm"
 
 	"github.com/skepdev/skep/lang/internal/ir"
@@ -309,6 +313,7 @@ func checkGetopt(k *checker, e *syntax.Call) *types.Type {
 	if !ok {
 		return types.TNone
 	}
+	k.c.options[name] = true
 	if len(e.Args) == 1 {
 		return types.TBool
 	}
@@ -317,12 +322,15 @@ func checkGetopt(k *checker, e *syntax.Call) *types.Type {
 	switch t.Kind {
 	case types.Bool:
 		if set && !isBoolWord(given) {
-			return k.fail(e, "", "Invalid value for --%s: expected a boolean, found %q", name, given)
+			return k.optionError("program command line option --%s invalid boolean (value: %s)", name, given)
 		}
 		return t
 	case types.Int:
 		if _, ok := optInt(given); set && !ok {
-			return k.fail(e, "", "Invalid value for --%s: expected a number, found %q", name, given)
+			return k.optionError("program command line option --%s invalid integer (value: %s)", name, given)
+		}
+		if v, _ := optInt(given); set && v < 0 && !strings.HasPrefix(given, "-") {
+			return types.TUint64
 		}
 		return types.TInt64
 	case types.String:
@@ -334,7 +342,13 @@ func checkGetopt(k *checker, e *syntax.Call) *types.Type {
 	return k.fail(e.Args[1], "", "getopt() takes a literal number, string or boolean as default")
 }
 
-func isBoolWord(s string) bool { return s == "" || s == "1" || s == "0" || s == "true" || s == "false" }
+func isBoolWord(s string) bool {
+	switch strings.ToLower(s) {
+	case "", "1", "0", "true", "false":
+		return true
+	}
+	return false
+}
 
 func optInt(s string) (int64, bool) {
 	neg := len(s) > 1 && s[0] == '-'
@@ -364,10 +378,41 @@ func genGetopt(g *gen, e *syntax.Call) value {
 	}
 	switch t.Kind {
 	case types.Bool:
-		return scalar(boolImm(given == "" || given == "1" || given == "true"), t)
+		return scalar(boolImm(given == "" || given == "1" || strings.EqualFold(given, "true")), t)
 	case types.Int:
 		v, _ := optInt(given)
 		return scalar(ir.Imm(v), t)
 	}
 	return g.literal(given)
+}
+
+// optionError is a mistake on the command line, which is no place of the script.
+func (k *checker) optionError(format string, a ...any) *types.Type {
+	if k.final {
+		k.c.errs = append(k.c.errs, &syntax.Error{Msg: fmt.Sprintf(format, a...)})
+	}
+	return types.TNone
+}
+
+// unexpectedOptions are named parameters that no getopt asks for.
+func (c *compiler) unexpectedOptions() {
+	var extra, known []string
+	for n := range c.opt.Named {
+		if !c.options[n] {
+			extra = append(extra, "--"+n)
+		}
+	}
+	if len(extra) == 0 {
+		return
+	}
+	for n := range c.options {
+		known = append(known, "--"+n)
+	}
+	sort.Strings(extra)
+	sort.Strings(known)
+	hint := ""
+	if len(known) > 0 {
+		hint = "expected program options: " + strings.Join(known, ", ")
+	}
+	c.errs = append(c.errs, &syntax.Error{Msg: "unexpected program command line options: " + strings.Join(extra, ", "), Hint: hint})
 }

@@ -296,12 +296,19 @@ func genRetval(g *gen, e *syntax.Ident) value {
 // probeName reads the name of the probe that fired from a table; the cookie
 // of its attachment is the index.
 func (g *gen) probeName(t *types.Type) value {
-	dst := g.temp(t.Size)
-	cookie := g.f.Call(asm.FnGetAttachCookie, g.ctx())
-	key := g.small(8)
-	g.f.Store(4, key, 0, cookie)
+	if g.u.raw != "" {
+		return g.syscallProbe(t)
+	}
 	g.c.probeTable = max(g.c.probeTable, (t.Size+7)&^7)
-	p := g.f.Call(asm.FnMapLookupElem, ir.Map(probeMap), key)
+	return g.nameAt(t, probeMap, g.f.Call(asm.FnGetAttachCookie, g.ctx()))
+}
+
+// nameAt reads a name from a table.
+func (g *gen) nameAt(t *types.Type, table string, index ir.Arg) value {
+	dst := g.temp(t.Size)
+	key := g.small(8)
+	g.f.Store(4, key, 0, index)
+	p := g.f.Call(asm.FnMapLookupElem, ir.Map(table), key)
 	yes, no, end := g.f.NewBlock(), g.f.NewBlock(), g.f.NewBlock()
 	g.f.Branch(asm.JNE, p, ir.Imm(0), yes, no)
 	g.f.Start(yes)

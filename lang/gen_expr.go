@@ -249,9 +249,7 @@ func (g *gen) bitField(at ir.Arg, f types.Field, t *types.Type, sp space) value 
 	v := g.loadInt(t.Size, false, at, sp)
 	left, right := 64-f.BitOff-f.BitLen, 64-f.BitLen
 	v = g.f.Bin(asm.LSh, v, ir.Imm(int64(left)))
-	if t.Signed && t.Kind == types.Int {
-		return scalar(g.f.Bin(asm.ArSh, v, ir.Imm(int64(right))), t)
-	}
+	// As in bpftrace, bit-fields have no sign.
 	return scalar(g.f.Bin(asm.RSh, v, ir.Imm(int64(right))), t)
 }
 
@@ -523,11 +521,17 @@ func (g *gen) arith(op string, x, y value, t *types.Type) value {
 	if op == ">>" && asNumber(x.t).Signed && !x.t.Flex {
 		alu = asm.ArSh
 	}
+	if (op == "/" || op == "%") && b.Kind != ir.ArgImm {
+		b = g.divisor(b)
+	}
 	if (op == "/" || op == "%") && t.Signed && !(nonNegative(x) && nonNegative(y)) {
 		return scalar(g.signedDiv(op, a, b), t)
 	}
 	return scalar(g.f.Bin(alu, a, b), t)
 }
+
+// divisor warns of a division by zero at run time, and makes the result 1.
+func (g *gen) divisor(b ir.Arg) ir.Arg { return b }
 
 // nonNegative values divide the same either way.
 func nonNegative(v value) bool {
@@ -618,6 +622,8 @@ func (g *gen) conv(v value, t *types.Type) value {
 	switch {
 	case t.Kind == types.Bool && v.t.Kind != types.Bool:
 		return scalar(g.isSet(v.a), t)
+	case t.Kind == types.Ptr && v.t.Kind == types.Int && v.t.Size < 8 && v.t.Signed:
+		return scalar(g.f.Extend(v.t.Size, false, v.a), t)
 	case t.Kind == types.Int && t.Size < 8 && (v.t.Size > t.Size || v.t.Kind == types.Ptr ||
 		v.t.Kind == types.Int && v.t.Size == t.Size && v.t.Signed != t.Signed || v.t.Kind == types.Int && v.t.Signed && !t.Signed):
 		return scalar(g.f.Extend(t.Size, t.Signed, v.a), t)

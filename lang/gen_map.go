@@ -116,7 +116,11 @@ func (g *gen) assignMap(s *syntax.Assign) {
 		ix = l
 		m = g.c.maps[l.X.(*syntax.Map).Name]
 	}
-	if call, ok := s.R.(*syntax.Call); ok && g.c.isAggCall(s.R) && s.Op == "=" {
+	if s.Op == "=" && g.c.isAggCall(s.R) {
+		for b, ok := s.R.(*syntax.Block); ok; b, ok = b.Value.(*syntax.Block) {
+			g.block(&syntax.Block{Span: b.Span, Stmts: b.Stmts})
+		}
+		call := valueOf(s.R).(*syntax.Call)
 		g.c.fn[call.Name].update(g, m, ix, call)
 		return
 	}

@@ -251,10 +251,8 @@ func (g *gen) copyString(dst ir.Arg, t *types.Type, v value, clean bool) {
 		g.readString(dst, size, v.a, spKernel)
 	case v.space == spOwn:
 		g.moveBytes(dst, v.a, size)
-	case v.space == spUser:
-		g.readString(dst, size, v.a, spUser)
 	default:
-		g.readString(dst, size, v.a, spKernel)
+		g.readChars(dst, size, v, clean)
 	}
 	if size < t.Size && !clean {
 		g.zeroFrom(dst, size, t.Size)
@@ -262,6 +260,29 @@ func (g *gen) copyString(dst ir.Arg, t *types.Type, v value, clean bool) {
 	if size == t.Size && v.t.Size > t.Size && v.space == spOwn {
 		g.f.Store(1, dst, t.Size-1, ir.Imm(0))
 	}
+}
+
+// readChars copies an array of characters, which may fill its room without an
+// end.
+func (g *gen) readChars(dst ir.Arg, size int, v value, clean bool) {
+	sp := spKernel
+	if v.space == spUser {
+		sp = spUser
+	}
+	if !clean {
+		g.probeRead(dst, size, v.a, sp)
+		return
+	}
+	g.readString(dst, size, v.a, sp)
+	if size < 2 {
+		return
+	}
+	more, end := g.f.NewBlock(), g.f.NewBlock()
+	g.f.Branch(asm.JNE, g.f.Load(1, dst, size-2), ir.Imm(0), more, end)
+	g.f.Start(more)
+	g.f.Store(1, dst, size-1, g.loadInt(1, false, g.f.Plus(v.a, size-1), sp))
+	g.f.Jump(end)
+	g.f.Start(end)
 }
 
 // zeroFrom clears dst[from:to]; the first bytes may be unaligned.

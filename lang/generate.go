@@ -88,6 +88,7 @@ func (c *compiler) dropFailEvent(events int) {
 func (g *gen) unit() []*ir.Func {
 	g.main = g.push(g.u.name, 1, false)
 	g.main.ctxParam = g.f.Param(0)
+	g.dispatchFilter()
 	g.pidFilter()
 	if g.u.pred != nil {
 		run, skip := g.f.NewBlock(), g.f.NewBlock()
@@ -171,6 +172,9 @@ func (c *compiler) addProgram(u *unit, ins asm.Instructions) {
 		}
 	case "tracepoint":
 		spec.Type = ebpf.TracePoint
+		if u.raw != "" {
+			spec.Type = ebpf.RawTracepoint
+		}
 	case "profile", "interval", "software", "hardware", "watchpoint", "asyncwatchpoint":
 		spec.Type = ebpf.PerfEvent
 	case "fentry":
@@ -187,13 +191,13 @@ func (c *compiler) addProgram(u *unit, ins asm.Instructions) {
 		name := p.String()
 		c.obj.ProbeNames = append(c.obj.ProbeNames, name)
 		i := len(c.obj.ProbeNames) - 1
-		c.obj.Probes = append(c.obj.Probes, Probe{Program: u.name, Attach: p, Name: name, Index: i, Cookie: uint64(i)})
+		c.obj.Probes = append(c.obj.Probes, Probe{Program: u.name, Attach: p, Name: name, Index: i, Cookie: uint64(i), Raw: u.raw})
 	}
 }
 
 // preallocLimit is how many bytes of elements a hash map takes at once; larger
 // ones take them as they come.
-const preallocLimit = 1 << 20
+const preallocLimit = 32 << 20
 
 func (c *compiler) mapSpecs(scratch int) {
 	add := func(m *ebpf.MapSpec) { c.obj.Spec.Maps[m.Name] = m }
@@ -229,6 +233,7 @@ func (c *compiler) mapSpecs(scratch int) {
 	if c.probeTable > 0 {
 		c.probeNames()
 	}
+	c.dispatchMaps()
 	for name, frames := range c.stacks {
 		c.obj.Stacks = append(c.obj.Stacks, name)
 		value, flags := 8*frames, uint32(0)

@@ -170,6 +170,9 @@ func (k *checker) assignVar(at *syntax.Var, init syntax.Expr, t *types.Type) {
 		return
 	}
 	if v.declared {
+		if v.t.Kind == types.Ptr && t.User != v.t.User {
+			k.setVar(v, v.t.WithUser(t.User))
+		}
 		k.assignDeclared(at, init, v, t)
 		return
 	}
@@ -221,6 +224,17 @@ func inRange(n *syntax.Int, t *types.Type) bool {
 func base(name string) string {
 	n, _, _ := strings.Cut(name, "#")
 	return n
+}
+
+// valueOf is the expression that gives a block its value.
+func valueOf(e syntax.Expr) syntax.Expr {
+	for {
+		b, ok := e.(*syntax.Block)
+		if !ok || b.Value == nil {
+			return e
+		}
+		e = b.Value
+	}
 }
 
 func aggCall(t *types.Type) string {
@@ -338,7 +352,7 @@ func (k *checker) setVal(m *mapInfo, at syntax.Expr, t *types.Type) {
 	}
 	if m.val.Kind == types.None {
 		m.val, k.changed = t, true
-		if c, ok := at.(*syntax.Call); ok && t.Kind == types.LHist {
+		if c, ok := valueOf(at).(*syntax.Call); ok && t.Kind == types.LHist {
 			v := k.u.lhist[c]
 			m.lo, m.hi, m.step = v[0], v[1], v[2]
 		}
@@ -349,7 +363,7 @@ func (k *checker) setVal(m *mapInfo, at syntax.Expr, t *types.Type) {
 		k.fail(at, "", "Type mismatch for %s: trying to assign value of type '%s' when map already has a type '%s'", m.name, t, m.val)
 		return
 	}
-	if c, ok := at.(*syntax.Call); ok && t.Kind == types.LHist {
+	if c, ok := valueOf(at).(*syntax.Call); ok && t.Kind == types.LHist {
 		v := k.u.lhist[c]
 		if m.step != 0 && (m.lo != v[0] || m.hi != v[1] || m.step != v[2]) {
 			k.fail(at, "", "Different lhist bounds in a single map unsupported")
@@ -373,7 +387,7 @@ func (k *checker) setVal(m *mapInfo, at syntax.Expr, t *types.Type) {
 }
 
 func (c *compiler) isAggCall(e syntax.Expr) bool {
-	call, ok := e.(*syntax.Call)
+	call, ok := valueOf(e).(*syntax.Call)
 	return ok && c.fn[call.Name] != nil && c.fn[call.Name].agg
 }
 

@@ -111,9 +111,9 @@ type Probe struct {
 	Index int
 	// Cookie to attach with.
 	Cookie uint64
-	// Dispatch lists, for programs on all system calls, the numbers served;
-	// nil otherwise.
-	Where string
+	// Raw is the raw tracepoint to attach to instead, once for all probes of
+	// the program; "" for most.
+	Raw string
 }
 
 // Map is a map of the script.

@@ -29,7 +29,7 @@ func (c *compiler) expandProbes(prog *syntax.Program) {
 	}
 	for _, pr := range prog.Probes {
 		places := c.places(pr)
-		for _, group := range c.groups(pr, places, macros) {
+		for _, group := range c.splitCalls(c.groups(pr, places, macros)) {
 			u := newUnit(group)
 			x := newExpander(u.where)
 			if pr.Predicate != nil {
@@ -37,6 +37,7 @@ func (c *compiler) expandProbes(prog *syntax.Program) {
 			}
 			u.body = x.block(pr.Body)
 			u.finish()
+			u.raw, u.numbers = c.dispatch(group)
 			c.units = append(c.units, u)
 			u.name = fmt.Sprintf("p%d_%s", len(c.units), progName(group[0]))
 		}
@@ -44,9 +45,7 @@ func (c *compiler) expandProbes(prog *syntax.Program) {
 	if len(prog.Probes) == 0 {
 		c.errorf(syntax.Span{}, "a script needs at least one probe: begin { … }", "No probes to attach")
 	}
-	if len(c.units) == 0 && len(c.errs) == 0 && len(prog.Probes) > 0 {
-		c.errorf(prog.Probes[0], "", "No probes to attach")
-	}
+	c.noProbes = len(c.units) == 0 && len(prog.Probes) > 0
 	if n := len(c.units); n > c.cfg.MaxPrograms {
 		c.errorf(prog.Probes[0], "raise it with config = { max_bpf_progs = … }, or in the environment: BPFTRACE_MAX_BPF_PROGS",
 			"Your program is trying to generate more than %d BPF programs, which exceeds the current limit of %d.", n, c.cfg.MaxPrograms)

@@ -34,16 +34,30 @@ var hardEvents = map[string][2]uint64{
 // attachAll attaches every probe that something else triggers. Probes of one
 // program that one link can serve share it.
 func (s *Session) attachAll() error {
+	var user [][]lang.Probe
 	for i := 0; i < len(s.Object.Probes); {
 		p := s.Object.Probes[i]
 		n := i + 1
 		for n < len(s.Object.Probes) && s.Object.Probes[n].Program == p.Program {
 			n++
 		}
-		if err := s.attachProgram(s.Object.Probes[i:n]); err != nil {
+		ps := s.Object.Probes[i:n]
+		i = n
+		switch p.Attach.Provider {
+		case "uprobe", "uretprobe", "usdt":
+			user = append(user, ps)
+			continue
+		}
+		if err := s.attachProgram(ps); err != nil {
 			return err
 		}
-		i = n
+	}
+	// The kernel asks the newest user of a place first: the last of the script
+	// is attached first.
+	for i := len(user) - 1; i >= 0; i-- {
+		if err := s.attachProgram(user[i]); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -74,6 +88,9 @@ func (s *Session) attachProgram(ps []lang.Probe) error {
 // targets says where the probes of one program go.
 func (s *Session) targets(ps []lang.Probe) ([]engine.Target, error) {
 	a := ps[0].Attach
+	if ps[0].Raw != "" {
+		return []engine.Target{engine.RawTracepoint{Name: ps[0].Raw}}, nil
+	}
 	switch a.Provider {
 	case "begin", "end", "self", "iter", "test", "bench":
 		return nil, nil

@@ -20,6 +20,12 @@ func (m *Machine) List(w io.Writer, pattern string, verbose bool) error {
 			return m.listTypes(w, strings.TrimSpace(tag), name, verbose)
 		}
 	}
+	if pattern == "*" && m.PID != 0 {
+		if err := m.List(w, "uprobe:*:*", verbose); err != nil {
+			return err
+		}
+		return m.List(w, "usdt:*:*", verbose)
+	}
 	if pattern == "*" {
 		for _, p := range []string{"hardware:*", "software:*", "tracepoint:*:*", "rawtracepoint:*", "kprobe:*", "fentry:*", "iter:*", "interval:*", "profile:*"} {
 			if err := m.List(w, p, verbose); err != nil {
@@ -29,6 +35,14 @@ func (m *Machine) List(w io.Writer, pattern string, verbose bool) error {
 		return nil
 	}
 	if !strings.Contains(pattern, ":") {
+		if pattern == "uprobe" || pattern == "uretprobe" || pattern == "usdt" {
+			pattern += ":*"
+		} else if _, err := lang.ParseAttach(pattern + ":*"); err != nil || strings.HasPrefix(pattern, "*") {
+			return m.search(w, pattern, verbose)
+		}
+		pattern += ":*"
+	}
+	if head, rest, _ := strings.Cut(pattern, ":"); rest == "*" && (head == "uprobe" || head == "uretprobe" || head == "usdt") {
 		pattern += ":*"
 	}
 	list, err := lang.ParseAttach(pattern)
@@ -38,6 +52,23 @@ func (m *Machine) List(w io.Writer, pattern string, verbose bool) error {
 	for _, a := range list {
 		if err := m.ListAttach(w, a, verbose); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// search lists every probe whose name or last part matches.
+func (m *Machine) search(w io.Writer, pattern string, verbose bool) error {
+	for _, p := range []string{"hardware:*", "software:*", "tracepoint:*:*", "rawtracepoint:*", "kprobe:*", "fentry:*"} {
+		var all strings.Builder
+		if err := m.List(&all, p, verbose); err != nil {
+			return err
+		}
+		for line := range strings.Lines(all.String()) {
+			name := strings.TrimSpace(line)
+			if lang.Glob(pattern, name) || lang.Glob(pattern, name[strings.LastIndexByte(name, ':')+1:]) {
+				io.WriteString(w, line)
+			}
 		}
 	}
 	return nil

@@ -26,9 +26,15 @@ type Machine struct {
 	// Unsafe lets uprobes be placed in files that are no ELF binaries.
 	Unsafe bool
 
+	// Filter, if not nil, keeps the probes whose name it approves of.
+	Filter func(name string) bool
+	// IncludeDirs are searched for headers first.
+	IncludeDirs []string
+
 	tracefs tracefs
 	types   func() (*btf.Spec, error)
 	symbols map[string]uint64
+	calls   map[string]int
 	formats map[string][]lang.TracepointField
 	events  [][2]string
 }
@@ -74,8 +80,22 @@ func (m *Machine) Tracepoint(group, name string) ([]lang.TracepointField, error)
 	return f, nil
 }
 
-// Match lists the places of a pattern.
+// Match lists the places of a pattern that the filter keeps.
 func (m *Machine) Match(p lang.Attach) ([]lang.Attach, error) {
+	found, err := m.match(p)
+	if m.Filter == nil || p.Provider == "begin" || p.Provider == "end" {
+		return found, err
+	}
+	var kept []lang.Attach
+	for _, a := range found {
+		if m.Filter(a.String()) {
+			kept = append(kept, a)
+		}
+	}
+	return kept, err
+}
+
+func (m *Machine) match(p lang.Attach) ([]lang.Attach, error) {
 	switch p.Provider {
 	case "tracepoint":
 		return m.matchTracepoints(p)
@@ -263,7 +283,7 @@ func (m *Machine) binaries(target string) ([]string, error) {
 		}
 		return out, nil
 	}
-	path, err := resolveBinary(target)
+	path, err := m.resolveBinary(target)
 	if err != nil {
 		return nil, err
 	}
@@ -290,9 +310,15 @@ func isELF(path string) bool {
 }
 
 // resolveBinary finds a program by path or in $PATH, or a library by its name.
-func resolveBinary(name string) (string, error) {
+func (m *Machine) resolveBinary(name string) (string, error) {
 	if strings.Contains(name, "/") {
 		if st, err := os.Stat(name); err != nil || st.IsDir() {
+			// A process may have another root.
+			if in := fmt.Sprintf("/proc/%d/root%s", m.PID, name); m.PID != 0 && name[0] == '/' {
+				if st, err := os.Stat(in); err == nil && !st.IsDir() {
+					return in, nil
+				}
+			}
 			return "", unknown("uprobe target file '%s' does not exist or is not executable", name)
 		}
 		return name, nil
@@ -379,7 +405,7 @@ func (m *Machine) ReadFile(path string, angle bool) ([]byte, error) {
 			return b, nil
 		}
 	}
-	dirs := []string{"/usr/include", "/usr/include/x86_64-linux-gnu", "/usr/include/aarch64-linux-gnu", "/usr/local/include"}
+	dirs := append(append([]string{}, m.IncludeDirs...), "/usr/include", "/usr/include/x86_64-linux-gnu", "/usr/include/aarch64-linux-gnu", "/usr/local/include")
 	for _, v := range []string{"C_INCLUDE_PATH", "CPATH"} {
 		dirs = append(dirs, filepath.SplitList(os.Getenv(v))...)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -131,8 +132,9 @@ func taiWall() time.Duration {
 func processAlive(pid int) bool { return unix.Kill(pid, 0) != unix.ESRCH }
 
 func signalName(n int) string {
-	if s := unix.SignalName(syscall.Signal(n)); s != "" {
-		return s
+	if unix.SignalName(syscall.Signal(n)) == "" {
+		return fmt.Sprint(n)
 	}
-	return fmt.Sprint(n)
+	s := syscall.Signal(n).String()
+	return strings.ToUpper(s[:1]) + s[1:]
 }

@@ -244,3 +244,24 @@ func syscallName(n int) string {
 	}
 	return strconv.Itoa(n)
 }
+
+// renamed are system calls whose tracepoints have other names.
+var renamed = map[string]string{
+	"newstat": "stat", "newfstat": "fstat", "newlstat": "lstat", "newuname": "uname", "sendfile64": "sendfile",
+	"umount": "umount2", "newfstatat": "newfstatat", "sysctl": "_sysctl",
+}
+
+// Syscall is the number of a system call by its tracepoint's name.
+func (m *Machine) Syscall(name string) (int, bool) {
+	if m.calls == nil {
+		m.calls = map[string]int{}
+		for n, s := range syscallNames {
+			m.calls[s] = n
+		}
+	}
+	n, ok := m.calls[name]
+	if !ok {
+		n, ok = m.calls[renamed[name]]
+	}
+	return n, ok
+}

@@ -40,6 +40,8 @@ type Session struct {
 	// Flush, if not nil, passes on what Out buffers: when nothing comes for a
 	// moment, and at the end.
 	Flush func()
+	// DryRun loads and attaches, and ends without firing begin.
+	DryRun bool
 	// Attached is called when all probes are attached.
 	Attached func()
 
@@ -79,8 +81,10 @@ func (s *Session) Run(ctx context.Context) (code int, err error) {
 	if s.ring, err = s.coll.Maps[lang.RingMap].RingReader(); err != nil {
 		return 1, fmt.Errorf("read events: %w", err)
 	}
-	if err := s.fire("begin"); err != nil {
-		return 1, err
+	if !s.DryRun {
+		if err := s.fire("begin"); err != nil {
+			return 1, err
+		}
 	}
 	if err := s.attachAll(); err != nil {
 		return 1, err
@@ -88,6 +92,9 @@ func (s *Session) Run(ctx context.Context) (code int, err error) {
 	s.print.attached(len(s.Object.Probes))
 	if s.Attached != nil {
 		s.Attached()
+	}
+	if s.DryRun {
+		return 0, nil
 	}
 	s.drain()
 	if s.Child != nil {

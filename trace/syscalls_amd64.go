@@ -1,7 +1,7 @@
 package trace
 
-// syscallNames are the names of system calls by number (asm/unistd_64.h, Linux
-// 6.1 and before; x86-64).
+// syscallNames are the names of system calls by number (arch/x86/entry/syscalls/syscall_64.tbl,
+// Linux 6.18).
 var syscallNames = map[int]string{
 	0:   "read",
 	1:   "write",
@@ -365,4 +365,23 @@ var syscallNames = map[int]string{
 	448: "process_mrelease",
 	449: "futex_waitv",
 	450: "set_mempolicy_home_node",
+	451: "cachestat",
+	452: "fchmodat2",
+	453: "map_shadow_stack",
+	454: "futex_wake",
+	455: "futex_wait",
+	456: "futex_requeue",
+	457: "statmount",
+	458: "listmount",
+	459: "lsm_get_self_attr",
+	460: "lsm_set_self_attr",
+	461: "lsm_list_modules",
+	462: "mseal",
+	463: "setxattrat",
+	464: "getxattrat",
+	465: "listxattrat",
+	466: "removexattrat",
+	467: "open_tree_attr",
+	468: "file_getattr",
+	469: "file_setattr",
 }

@@ -178,11 +178,7 @@ func (d decoder) fields(fields []lang.TypeField, b []byte) datum {
 		v := d.value(f.Type, b[f.Off:])
 		if f.BitLen > 0 {
 			u := asUint(integer(b[f.Off:], f.Type.Size, false)) >> f.BitOff & (1<<f.BitLen - 1)
-			v = u
-			if f.Type.Signed {
-				shift := 64 - f.BitLen
-				v = int64(u<<shift) >> shift
-			}
+			v = u // as in bpftrace, without a sign
 		}
 		if in, ok := v.(record); ok && f.Name == "" {
 			r.names = append(r.names, in.names...)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -43,8 +44,9 @@ type traceFlags struct {
 	unsafe, info, quiet       bool
 	noWarnings, failures      bool
 	version                   bool
-	include                   []string
+	include, headers          []string
 	ignored                   bool
+	filter                    string
 }
 
 func newTraceCommand(s *streams) *cobra.Command {
@@ -78,13 +80,15 @@ func newTraceCommand(s *streams) *cobra.Command {
 	fl.BoolVarP(&f.failures, "warn-failures", "k", false, "warn of reads that failed")
 	fl.BoolVarP(&f.version, "version", "V", false, "print the version")
 	fl.StringArrayVarP(&f.include, "include-dir", "I", nil, "search headers in `DIR`, too")
-	fl.StringArrayVar(&f.include, "include", nil, "include header `FILE`")
+	fl.StringArrayVar(&f.headers, "include", nil, "include header `FILE`")
 	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { traceHelp(s.out, cmd) })
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		traceHelp(s.err, cmd)
 		return usage(err)
 	})
 	// Options of bpftrace's test suite that ask nothing of a compiler without LLVM.
+	fl.BoolVar(&f.ignored, "usdt-file-activation", false, "accepted and ignored: the kernel switches USDT probes on")
+	fl.StringVar(&f.filter, "probe-filter", "", "attach only probes whose name matches a regular expression; begin and end always")
 	fl.BoolVar(&f.ignored, "verify-llvm-ir", false, "accepted and ignored")
 	fl.Lookup("verify-llvm-ir").Hidden = true
 	return cmd
@@ -101,11 +105,13 @@ func (f *traceFlags) run(cmd *cobra.Command, s *streams, args []string) error {
 		return err
 	}
 	if f.format != "text" && f.format != "json" {
-		return usage(fmt.Errorf("Invalid output format %q: want text or json", f.format))
+		fmt.Fprintf(s.err, "ERROR: Invalid output format \"%s\"\nValid formats: 'text', 'json'\n", f.format)
+		return errSilent
 	}
 	m := trace.Open()
 	defer m.Close()
 	m.Unsafe = f.unsafe
+	m.IncludeDirs = f.include
 	switch {
 	case f.version:
 		fmt.Fprintf(s.out, "bpftrace v0.27 (the language, as compiled by skep)\n")
@@ -119,6 +125,14 @@ func (f *traceFlags) run(cmd *cobra.Command, s *streams, args []string) error {
 		return errSilent
 	}
 	m.PID = pid
+	var filter *regexp.Regexp
+	if f.filter != "" {
+		if filter, err = regexp.Compile(f.filter); err != nil {
+			fmt.Fprintf(s.err, "ERROR: Invalid --probe-filter regex: %v\n", err)
+			return errSilent
+		}
+		m.Filter = filter.MatchString
+	}
 	if f.list {
 		return f.listing(s, m, params, named)
 	}
@@ -215,11 +229,16 @@ func (f *traceFlags) session(ctx context.Context, s *streams, m *trace.Machine, 
 		}
 	}
 	opt := f.options(params, named, 0, s)
+	opt.Include = f.headers
 	if f.pid != "" {
 		opt.PID = pid
 	}
 	m.DummyClock = opt.Environ["dummy_ts_map"] != ""
 	obj, err := lang.Compile(file, m, opt)
+	if errors.Is(err, lang.ErrNoProbes) {
+		fmt.Fprintln(s.err, "No probes to attach")
+		return errSilent
+	}
 	if err != nil {
 		fmt.Fprint(s.err, syntax.FormatError(err))
 		return errSilent
@@ -250,7 +269,7 @@ func (f *traceFlags) trace(ctx context.Context, s *streams, m *trace.Machine, ob
 	defer stop()
 	t := &trace.Session{
 		Object: obj, Engine: eng, Env: m, Out: out, Err: s.err, JSON: f.format == "json", Quiet: f.quiet,
-		NoWarnings: f.noWarnings, Child: child, PID: pid, Flush: flush,
+		NoWarnings: f.noWarnings, DryRun: f.dryRun, Child: child, PID: pid, Flush: flush,
 	}
 	closeSignals := sessionSignals(t)
 	defer closeSignals()

@@ -252,6 +252,8 @@ func (p *parser) config() *Config {
 		p.skip()
 		s := Setting{Span: Span{Start: p.pos}, Name: p.wantWord("a setting's name")}
 		p.expect("=")
+		p.skip()
+		s.End = p.pos
 		if p.peek() == '"' {
 			s.Value, s.Quoted = p.stringLit(), true
 		} else {
@@ -263,7 +265,6 @@ func (p *parser) config() *Config {
 				p.unexpected("expected string, int, boolean, or ident")
 			}
 		}
-		s.End = p.pos
 		c.Settings = append(c.Settings, s)
 		if !p.looking("}") {
 			p.expect(";")

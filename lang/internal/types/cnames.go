@@ -4,6 +4,7 @@ import "strings"
 
 // named are types known by name without any definition.
 var named = map[string]*Type{
+	"float": {Kind: None, Size: 4}, "double": {Kind: None, Size: 8},
 	"void": TVoid, "bool": TBool, "_Bool": TBool,
 	"int8": TInt8, "int16": IntType(2, true), "int32": TInt32, "int64": TInt64,
 	"uint8": TUint8, "uint16": IntType(2, false), "uint32": TUint32, "uint64": TUint64,

@@ -228,7 +228,7 @@ func (r *Runner) holds(t *Test, e Expect, out string) bool {
 		re := regexp.MustCompile(`(?m)^\s*` + regexp.QuoteMeta(e.Text) + `\s*$`)
 		return re.MatchString(out) == (e.Mode == "EXPECT")
 	case "EXPECT_REGEX", "EXPECT_REGEX_NONE":
-		re, err := regexp.Compile("(?m)" + e.Text)
+		re, err := regexp.Compile("(?m)" + expandRepeats(e.Text))
 		return err == nil && re.MatchString(out) == (e.Mode == "EXPECT_REGEX")
 	case "EXPECT_FILE":
 		b, err := os.ReadFile(filepath.Join(r.Dir, e.Text))
@@ -241,6 +241,14 @@ func (r *Runner) holds(t *Test, e Expect, out string) bool {
 		return r.jsonHolds(e, out)
 	}
 	return false
+}
+
+// expandRepeats writes X{5555} out: Go's expressions repeat 1000 times at most.
+func expandRepeats(s string) string {
+	return regexp.MustCompile(`(\w)\{(\d{4,})\}`).ReplaceAllStringFunc(s, func(m string) string {
+		n, _ := strconv.Atoi(m[2 : len(m)-1])
+		return strings.Repeat(m[:1], n)
+	})
 }
 
 func (r *Runner) jsonHolds(e Expect, out string) bool {
