@@ -65,7 +65,10 @@ func TestReach(t *testing.T) {
 	}
 	for _, want := range []string{
 		"bpf_map_lookup_elem", "bpf_map_update_elem", "bpf_map_delete_elem", "bpf_tail_call", "bpf_ringbuf_reserve", "bpf_ringbuf_submit",
-		"bpf_ringbuf_discard", "bpf_ringbuf_output", "bpf_skb_load_bytes", "bpf_xdp_load_bytes", "bpf_probe_read_kernel", "bpf_loop", "bpf_ktime_get_ns",
+		"bpf_ringbuf_discard", "bpf_ringbuf_output", "bpf_skb_load_bytes", "bpf_xdp_load_bytes", "bpf_probe_read_kernel", "bpf_loop", "bpf_ktime_get_ns", "bpf_for_each_map_elem",
+		"bpf_sk_lookup_tcp", "bpf_skc_lookup_tcp", "bpf_sk_release", "bpf_dynptr_from_mem", "bpf_dynptr_read", "bpf_dynptr_write",
+		"bpf_dynptr_data", "bpf_ringbuf_reserve_dynptr", "bpf_ringbuf_submit_dynptr", "bpf_xdp_adjust_head", "bpf_xdp_adjust_tail",
+		"bpf_xdp_adjust_meta", "bpf_skb_pull_data", "bpf_skb_change_head", "bpf_csum_diff", "bpf_map_push_elem", "bpf_map_pop_elem", "bpf_map_peek_elem",
 		"load number", "load func", "load map", "load map value", "may_goto", "call", "atomic", "loop", "sign-extending load",
 	} {
 		if seen[want] < 20 {

@@ -94,6 +94,7 @@ const (
 	ringMap
 	progMap
 	dataMap // as clang makes for global variables: one value, known at load
+	queueMap
 )
 
 // Maps are the maps that programs refer to.
@@ -104,6 +105,7 @@ func Maps() []Map {
 		ringMap:  {"ring", abi.MapRingBuf, 0, 0, 4096},
 		progMap:  {"progs", abi.MapProgArray, 4, 4, 4},
 		dataMap:  {"data", abi.MapArray, 4, 40, 1},
+		queueMap: {"queue", abi.MapQueue, 0, 16, 8},
 	}
 }
 

@@ -15,6 +15,11 @@ const (
 	packetEnd         // the end of packet data
 	sampleOrNull      // what a reservation returned
 	sample            // a ring buffer sample
+	sliceOrNull       // what a request for a dynptr's data returned
+	slice             // data of a dynptr
+	socketOrNull      // what a socket lookup returned
+	socket            // a socket
+	dynptr            // a stack slot that is half of a dynptr
 )
 
 // reg is a register's content.
@@ -40,7 +45,7 @@ func (r reg) isPointer() bool { return r.kind > scalar }
 // accessible are the bytes before which an access must end.
 func (r reg) accessible() int32 {
 	switch r.kind {
-	case value, packet, sample:
+	case value, packet, sample, slice:
 		return r.size
 	}
 	return 0
@@ -55,7 +60,7 @@ const (
 type state struct {
 	regs  [11]reg
 	stack [slots]reg // content of slots; a nothing was never written
-	refs  []int      // ids of samples that must be let go
+	refs  []int      // ids of samples and sockets that must be let go
 	ended bool       // nothing that follows can be reached
 }
 

@@ -35,6 +35,14 @@ func steps() []weighted {
 		{4, (*writer).stepSubprogram},
 		{2, (*writer).stepCallback},
 		{1, (*writer).stepTailCall},
+		{2, (*writer).stepForEach},
+		{3, (*writer).stepSocket},
+		{3, (*writer).stepDynptr},
+		{4, (*writer).stepDynptrUse},
+		{1, (*writer).stepSampleDynptr},
+		{3, (*writer).stepReshape},
+		{2, (*writer).stepChecksum},
+		{3, (*writer).stepQueue},
 		{9, (*writer).stepBranch},
 		{5, (*writer).stepPacket},
 		{4, (*writer).stepLoop},
@@ -158,7 +166,7 @@ func (w *writer) stepCopy() {
 
 // stepPointerAdd moves a pointer by a constant or by a bounded number.
 func (w *writer) stepPointerAdd() {
-	p := w.pickKind(frame, value, packet, sample)
+	p := w.pickKind(frame, value, packet, sample, slice)
 	if p < 0 {
 		return
 	}

@@ -14,7 +14,7 @@ func (w *writer) stepBranch() {
 	if w.depth > 5 {
 		return
 	}
-	if p := w.pickKind(valueOrNull); p >= 0 && w.rng.IntN(2) == 0 {
+	if p := w.pickKind(valueOrNull, sliceOrNull); p >= 0 && w.rng.IntN(2) == 0 {
 		w.checked(uint8(p), 1+w.rng.IntN(4))
 		return
 	}
@@ -187,7 +187,11 @@ func (w *writer) loopState(counter uint8) state {
 		}
 	}
 	for i := range s.stack {
-		if s.stack[i].kind != nothing {
+		switch s.stack[i].kind {
+		case nothing:
+		case dynptr:
+			s.stack[i] = reg{}
+		default:
 			s.stack[i] = reg{kind: scalar}
 		}
 	}

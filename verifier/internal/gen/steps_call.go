@@ -210,14 +210,20 @@ func (w *writer) stepSample() {
 	w.mapAddress(isa.R1, ringMap)
 	w.setImm(isa.R2, size)
 	w.setImm(isa.R3, 0)
-	id := w.newID()
-	w.call(abi.FnRingbufReserve, reg{kind: sampleOrNull, id: id, size: size, m: ringMap})
+	w.call(abi.FnRingbufReserve, reg{kind: sampleOrNull, id: w.newID(), size: size, m: ringMap})
+	w.owned()
+}
+
+// owned makes a block that works with what R0 refers to, if it is there, and lets
+// it go at the end.
+func (w *writer) owned() {
+	id, found := w.regs[isa.R0].id, w.regs[isa.R0].kind+1
 	keep := w.free()
 	w.copy(keep, isa.R0)
 	at := w.hole(isa.Instruction{Op: isa.ClassJMP | isa.OpJEQ, Dst: isa.R0})
 	null := w.state.clone()
 	null.narrow(id, func(r *reg) { *r = number(0) })
-	w.narrow(id, func(r *reg) { r.kind = sample })
+	w.narrow(id, func(r *reg) { r.kind = found })
 	w.refs = append(w.refs, id)
 	held := w.held
 	w.held |= 1 << keep
@@ -230,7 +236,7 @@ func (w *writer) stepSample() {
 	w.state.join(&null)
 }
 
-// letGo submits or discards a sample.
+// letGo submits or discards a sample, or releases a socket.
 func (w *writer) letGo(id int) {
 	for i := range w.refs {
 		if w.refs[i] == id {
@@ -238,15 +244,21 @@ func (w *writer) letGo(id int) {
 			break
 		}
 	}
-	r := w.pick(func(r reg) bool { return r.kind == sample && r.id == id && r.off == 0 && r.loose == 0 })
+	r := w.pick(func(r reg) bool {
+		return (r.kind == sample || r.kind == socket) && r.id == id && r.off == 0 && r.loose == 0
+	})
 	if r < 0 || w.careless() {
 		return // lost, or forgotten
 	}
 	if r != isa.R1 {
 		w.copy(isa.R1, uint8(r))
 	}
-	w.setImm(isa.R2, 0)
-	w.call([]abi.HelperID{abi.FnRingbufSubmit, abi.FnRingbufDiscard}[w.rng.IntN(2)], reg{})
+	if w.regs[isa.R1].kind == socket {
+		w.call(abi.FnSkRelease, reg{kind: scalar})
+	} else {
+		w.setImm(isa.R2, 0)
+		w.call([]abi.HelperID{abi.FnRingbufSubmit, abi.FnRingbufDiscard}[w.rng.IntN(2)], reg{})
+	}
 	if !w.careless() {
 		w.narrow(id, func(r *reg) { *r = reg{} })
 	}
@@ -278,7 +290,9 @@ func (w *writer) stepSubprogram() {
 func arguments(s *state) [6]reg {
 	var args [6]reg
 	for i := 1; i < 6; i++ {
-		if r := s.regs[i]; r.kind != sample && r.kind != sampleOrNull {
+		switch r := s.regs[i]; r.kind {
+		case sample, sampleOrNull, socket, socketOrNull:
+		default:
 			args[i] = r
 		}
 	}

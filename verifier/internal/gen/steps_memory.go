@@ -82,6 +82,12 @@ func (w *writer) stepStackLoad() {
 		return
 	}
 	d, held := w.any(), w.stack[slot]
+	if held.kind == dynptr {
+		if !w.careless() {
+			return
+		}
+		held = reg{kind: scalar}
+	}
 	if held.kind != scalar || w.rng.IntN(2) == 0 {
 		w.emit(isa.Instruction{Op: isa.ClassLDX | isa.ModeMEM | isa.SizeDW, Dst: d, Src: isa.FP, Off: slotOff(slot)})
 		w.set(d, held)
@@ -130,9 +136,13 @@ func (w *writer) stepStackVariable() {
 
 // stepAccess reads or writes what a pointer points to.
 func (w *writer) stepAccess() {
+	if s := w.pickKind(socket); s >= 0 && w.rng.IntN(3) == 0 {
+		w.readField(s)
+		return
+	}
 	p := w.pick(func(r reg) bool { return r.accessible() > r.off+int32(r.loose) })
 	if p < 0 {
-		if p = w.pickKind(value, sample, packet, valueOrNull, sampleOrNull); p < 0 || !w.careless() {
+		if p = w.pickKind(value, sample, packet, slice, valueOrNull, sampleOrNull, sliceOrNull); p < 0 || !w.careless() {
 			return
 		}
 	}
