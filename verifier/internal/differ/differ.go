@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/skepdev/skep/abi"
+	"github.com/skepdev/skep/verifier"
 	"github.com/skepdev/skep/verifier/internal/corpus"
 	"github.com/skepdev/skep/verifier/internal/gen"
 )
@@ -31,10 +32,15 @@ var ErrNoVerdict = errors.New("no verdict")
 // Judge decides on a program. It is used by one goroutine.
 type Judge func(ctx context.Context, p *gen.Program, withLog bool) (Verdict, error)
 
-// NoPerfmonTypes are the types of generated programs that may be loaded without
-// CAP_PERFMON.
-func NoPerfmonTypes() []abi.ProgramType {
-	return slices.DeleteFunc(gen.Types(), func(t abi.ProgramType) bool { return t == abi.ProgRawTracepoint })
+// TypesFor are the types of generated programs that a user may load.
+func TypesFor(p verifier.Privilege) []abi.ProgramType {
+	switch p {
+	case verifier.NoPerfmon:
+		return slices.DeleteFunc(gen.Types(), func(t abi.ProgramType) bool { return t == abi.ProgRawTracepoint })
+	case verifier.Unprivileged:
+		return []abi.ProgramType{abi.ProgSocketFilter, abi.ProgCgroupSKB}
+	}
+	return gen.Types()
 }
 
 // Pair are the two to compare.

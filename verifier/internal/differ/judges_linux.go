@@ -16,9 +16,10 @@ import (
 )
 
 // OursAndKernel returns a function that opens this verifier and the running
-// kernel's, for [Options.Open]. Privilege is Privileged, or NoPerfmon for who has
-// CAP_BPF and CAP_NET_ADMIN only; the latter suits [NoPerfmonTypes].
-func OursAndKernel(privilege verifier.Privilege) func() (*Pair, error) {
+// kernel's, for [Options.Open]. Ours judges as that kernel's version ("6.12"; "" is
+// the newest known). Privilege is Privileged, NoPerfmon for who has CAP_BPF and
+// CAP_NET_ADMIN only, or Unprivileged where the machine allows that; see [TypesFor].
+func OursAndKernel(privilege verifier.Privilege, version string) func() (*Pair, error) {
 	types := sync.OnceValues(btf.LoadKernelSpec)
 	cpus, cpuErr := host.NumPossibleCPUs()
 	return func() (*Pair, error) {
@@ -33,19 +34,21 @@ func OursAndKernel(privilege verifier.Privilege) func() (*Pair, error) {
 		if err != nil {
 			return nil, errors.Join(err, k.Close())
 		}
-		p := &Pair{Ours: ours(kernel, verifier.Options{KernelTypes: kernel, CPUs: cpus, Privilege: privilege}), Theirs: theirs(k), Close: k.Close}
-		if privilege != verifier.Privileged {
-			p.Theirs = withoutPerfmon(p.Theirs)
+		p := &Pair{Ours: ours(kernel, verifier.Options{Kernel: version, KernelTypes: kernel, CPUs: cpus, Privilege: privilege}), Theirs: theirs(k), Close: k.Close}
+		switch privilege {
+		case verifier.NoPerfmon:
+			p.Theirs = keeping(p.Theirs, "CAP_BPF", "CAP_NET_ADMIN")
+		case verifier.Unprivileged:
+			p.Theirs = keeping(p.Theirs)
 		}
 		return p, nil
 	}
 }
 
-// withoutPerfmon asks as somebody who may load programs and not follow the kernel's
-// pointers.
-func withoutPerfmon(j Judge) Judge {
+// keeping asks as somebody who has no capabilities of BPF but these.
+func keeping(j Judge, caps ...string) Judge {
 	return func(ctx context.Context, p *gen.Program, withLog bool) (v Verdict, err error) {
-		perr := corpus.WithoutPrivileges([]string{"CAP_BPF", "CAP_NET_ADMIN"}, func() { v, err = j(ctx, p, withLog) })
+		perr := corpus.WithoutPrivileges(caps, func() { v, err = j(ctx, p, withLog) })
 		return v, errors.Join(perr, err)
 	}
 }
@@ -57,7 +60,7 @@ func theirs(k *gen.Kernel) Judge {
 			level = gen.LogPaths
 		}
 		ok, log, err := k.Accepts(p, level)
-		if errors.Is(err, gen.ErrVerifierBug) {
+		if errors.Is(err, gen.ErrVerifierBug) || errors.Is(err, gen.ErrTypes) {
 			return Verdict{}, fmt.Errorf("%w: %w", ErrNoVerdict, err)
 		}
 		return Verdict{ok, log}, err

@@ -14,7 +14,7 @@ func TestKernelWithItself(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root to load programs into the kernel")
 	}
-	open := OursAndKernel(verifier.Privileged)
+	open := OursAndKernel(verifier.Privileged, "")
 	rep, err := Run(t.Context(), Options{Count: 1000, Open: func() (*Pair, error) {
 		p, err := open()
 		if err == nil {
@@ -38,7 +38,7 @@ func TestOursAndKernel(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root to load programs into the kernel")
 	}
-	rep, err := Run(t.Context(), Options{Open: OursAndKernel(verifier.Privileged), Count: 3000})
+	rep, err := Run(t.Context(), Options{Open: OursAndKernel(verifier.Privileged, ""), Count: 3000})
 	if err != nil {
 		t.Fatal(err)
 	}

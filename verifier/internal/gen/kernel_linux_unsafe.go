@@ -99,6 +99,10 @@ const (
 // so has no verdict.
 var ErrVerifierBug = errors.New("the kernel's verifier reports a bug of its own")
 
+// ErrTypes is returned when type information may not be loaded, which programs need
+// that hand out functions.
+var ErrTypes = errors.New("type information cannot be loaded")
+
 // Accepts asks for a verdict. An error means that there is none.
 func (k *Kernel) Accepts(p *Program, level uint32) (accepted bool, log string, err error) {
 	fd, log, err := k.load(p, level)
@@ -217,7 +221,7 @@ func (k *Kernel) types(n int) (int, error) {
 	fd, err := bpf(cmdBTFLoad, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
 	runtime.KeepAlive(data)
 	if err != nil {
-		return -1, fmt.Errorf("gen: load types: %w", err)
+		return -1, fmt.Errorf("gen: %w: %w", ErrTypes, err)
 	}
 	k.btf[n] = fd
 	return fd, nil

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/skepdev/skep/verifier"
+	"github.com/skepdev/skep/verifier/internal/corpus"
 	"github.com/skepdev/skep/verifier/internal/differ"
 )
 
@@ -27,14 +28,15 @@ func main() {
 	flag.Float64Var(&o.Gen.Risk, "risk", 0, "how likely a safety step is left out (0: a mixture, negative: never)")
 	flag.Float64Var(&o.Gen.Mutations, "mutations", 0, "how likely a program is changed blindly (0: two in five, negative: never)")
 	flag.IntVar(&o.Gen.Steps, "steps", 0, "length of programs (0: 70 steps at most)")
-	noPerfmon := flag.Bool("no-perfmon", false, "judge for a user without CAP_PERFMON")
+	as := flag.String("as", "", "kernel version that ours judges as (6.12; empty: the newest known)")
+	user := flag.String("user", "privileged", "who loads: privileged, no-perfmon (CAP_BPF and CAP_NET_ADMIN), unprivileged (and the machine is told to let them)")
 	flag.Parse()
-	privilege := verifier.Privileged
-	if *noPerfmon {
-		privilege = verifier.NoPerfmon
-		o.Gen.Types = differ.NoPerfmonTypes()
+	privilege, err := parseUser(*user)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "differ:", err)
+		os.Exit(2)
 	}
-	o.Open = differ.OursAndKernel(privilege)
+	o.Open, o.Gen.Types = differ.OursAndKernel(privilege, *as), differ.TypesFor(privilege)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	rep, err := differ.Run(ctx, o)
 	stop()
@@ -46,4 +48,16 @@ func main() {
 	if len(rep.Findings) > 0 {
 		os.Exit(1)
 	}
+}
+
+func parseUser(s string) (verifier.Privilege, error) {
+	switch s {
+	case "privileged":
+		return verifier.Privileged, nil
+	case "no-perfmon":
+		return verifier.NoPerfmon, nil
+	case "unprivileged":
+		return verifier.Unprivileged, corpus.AllowUnprivileged()
+	}
+	return 0, fmt.Errorf("-user %q: want privileged, no-perfmon or unprivileged", s)
 }
