@@ -28,7 +28,3 @@ func (c *Checker) attachStructOps() error { return nil }
 func (c *Checker) iteratorArgs(name string) {}
 
 var sleepableHooks = map[string]bool{}
-
-func (c *Checker) loadKsym(r *Reg, k Ksym) error {
-	return c.reject(RuleNotSupported, ENOTSUPP, "kernel variables are not checked yet: %s", k.Name)
-}

@@ -8,7 +8,11 @@ import (
 
 // checkReturn holds R0 at the end of a program, or of a function that was
 // verified on its own, against what may be returned (check_return_code).
-func (c *Checker) checkReturn() error {
+func (c *Checker) checkReturn() error { return c.checkReturnIn(0) }
+
+// checkReturnIn is checkReturn for a result in another register: what is thrown
+// is in R1.
+func (c *Checker) checkReturnIn(reg int) error {
 	f := c.cur.Frames[0]
 	isSub := f.Subprog != 0
 	if !isSub || f.InException {
@@ -26,20 +30,19 @@ func (c *Checker) checkReturn() error {
 			}
 		}
 	}
-	if err := c.readReg(0); err != nil {
+	if err := c.readReg(uint8(reg)); err != nil {
 		return err
 	}
-	r := &c.cur.regs()[0]
+	r := &c.cur.regs()[reg]
 	if c.leaks(r) {
-		return c.rejectReg(0, RulePointerLeak, EACCES, "R0 leaks addr as return value")
+		return c.rejectReg(reg, RulePointerLeak, EACCES, "R%d leaks addr as return value", reg)
 	}
 	if f.InAsync {
-		want := retRange{0, 0}
-		return c.enforceReturn(r, want, "At async callback return", false)
+		return c.enforceReturn(reg, r, f.Ret, "At async callback return", false)
 	}
 	if isSub && !f.InException {
 		if r.Kind != Scalar {
-			return c.rejectReg(0, RuleReturn, EINVAL, "At subprogram exit the register R0 is not a scalar value (%s)", r.name(c))
+			return c.rejectReg(reg, RuleReturn, EINVAL, "At subprogram exit the register R%d is not a scalar value (%s)", reg, r.name(c))
 		}
 		return nil
 	}
@@ -47,14 +50,14 @@ func (c *Checker) checkReturn() error {
 	if !ok {
 		return nil
 	}
-	return c.enforceReturn(r, want, "At program exit", is32)
+	return c.enforceReturn(reg, r, want, "At program exit", is32)
 }
 
-func (c *Checker) enforceReturn(r *Reg, want retRange, where string, is32 bool) error {
+func (c *Checker) enforceReturn(reg int, r *Reg, want retRange, where string, is32 bool) error {
 	if r.Kind != Scalar {
-		return c.rejectReg(0, RuleReturn, EINVAL, "%s the register R0 is not a known value (%s)", where, r.name(c))
+		return c.rejectReg(reg, RuleReturn, EINVAL, "%s the register R%d is not a known value (%s)", where, reg, r.name(c))
 	}
-	if err := c.markPrecise(0); err != nil {
+	if err := c.markPrecise(reg); err != nil {
 		return err
 	}
 	inside := int64(want.min) <= r.SMin && r.SMax <= int64(want.max)
@@ -64,7 +67,7 @@ func (c *Checker) enforceReturn(r *Reg, want retRange, where string, is32 bool) 
 	if inside {
 		return nil
 	}
-	err := c.invalidReturn(0, r, want, where)
+	err := c.invalidReturn(reg, r, want, where)
 	if c.prog.AttachType == abi.AttachLSMCgroup && c.prog.Type == abi.ProgLSM && c.voidHook() {
 		err = c.also(err, "Note, BPF_LSM_CGROUP that attach to void LSM hooks can't modify return value!")
 	}

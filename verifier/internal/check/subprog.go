@@ -76,9 +76,13 @@ func (c *Checker) findSubprogs() error {
 			return err
 		}
 	}
-	for _, f := range c.prog.Funcs {
-		if f.Slot > 0 && f.Slot < len(c.insns) && f.Type != nil && c.isExceptionCallback(f) {
-			starts = append(starts, f.Slot)
+	thrown, err := c.exceptionSlot()
+	if err != nil {
+		return err
+	}
+	if thrown > 0 {
+		if err := add(0, thrown); err != nil {
+			return err
 		}
 	}
 	slices.Sort(starts)
@@ -91,7 +95,10 @@ func (c *Checker) findSubprogs() error {
 		if i+1 < len(starts) {
 			end = starts[i+1]
 		}
-		c.subs = append(c.subs, subprog{start: s, end: end})
+		if thrown > 0 && s == thrown {
+			c.exceptionCallback = i
+		}
+		c.subs = append(c.subs, subprog{start: s, end: end, isExcept: thrown > 0 && s == thrown})
 	}
 	return nil
 }
