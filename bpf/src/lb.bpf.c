@@ -316,7 +316,8 @@ __noinline int lb_measure(struct xdp_md *ctx, struct lb_flow *f, struct lb_fragm
 	}
 	u64 frame = end - data;
 	barrier_var(frame);
-	return (u64)f->length + l3 <= frame;
+	u64 ends = (u64)f->length + l3;
+	return ends >= f->l4 && ends <= frame;
 }
 
 /* TCP flags of a packet whose header may lie anywhere. */
@@ -408,7 +409,11 @@ __noinline int lb_icmp(struct xdp_md *ctx, struct lb_scratch *s)
 		if (!request || p->icmp_code)
 			return XDP_PASS;
 		struct lb_frontend *fe = lb_frontend_of(&p->destination, p->family, 0, 0);
-		return fe && (fe->flags & LB_ECHO) ? lb_echo(data, end, p) : XDP_PASS;
+		if (!fe || !(fe->flags & LB_ECHO))
+			return XDP_PASS;
+		if (!lb_measure(ctx, f, &s->fragment) || f->more_fragments)
+			return XDP_DROP;
+		return lb_echo(data, end, p);
 	}
 	u32 at = p->l4 + sizeof(struct icmp);
 	quoted->l3 = at;

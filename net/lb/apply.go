@@ -286,7 +286,7 @@ func (d *Dataplane) newPool(p *service.Pool) (*pool, error) {
 	if adopted := d.found.take(p); adopted != nil {
 		return adopted, nil
 	}
-	id, err := d.poolIDs.take(func() {})
+	id, _, err := d.poolIDs.take(func() {})
 	if err != nil {
 		return nil, err
 	}
@@ -315,13 +315,15 @@ func (d *Dataplane) writeBackends(have *pool, p *service.Pool) (gone []netip.Add
 			d.stay(id)
 			continue
 		}
-		id, err := d.backends.take(d.purge)
+		id, again, err := d.backends.take(d.purge)
 		if err != nil {
 			return nil, err
 		}
 		writeBackend(d.backendAt(id), b.Addr, forwards[forward], state, b.Weight, have.id)
-		if err := d.resetCounters(id); err != nil {
-			return nil, err
+		if again {
+			if err := d.resetCounters(id); err != nil {
+				return nil, err
+			}
 		}
 		have.backends[b.Addr] = id
 	}
@@ -412,7 +414,7 @@ func (d *Dataplane) frontendID(have *pool, k frontendKey) (uint32, error) {
 		}
 		return id, nil
 	}
-	id, err := d.frontends.take(d.purge)
+	id, _, err := d.frontends.take(d.purge)
 	if err != nil {
 		return 0, err
 	}
@@ -436,7 +438,7 @@ func (d *Dataplane) countAddress(a netip.Addr, by int) error {
 		if by < 0 || d.echoIDs[a] != 0 {
 			return nil
 		}
-		id, err := d.frontends.take(d.purge)
+		id, _, err := d.frontends.take(d.purge)
 		if err != nil {
 			return err
 		}

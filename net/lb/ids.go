@@ -6,26 +6,29 @@ import "fmt"
 // stand in the connection table; it is handed out again only after the table
 // has been cleaned of it.
 type ids struct {
-	what  string
-	max   uint32
-	next  uint32
-	used  map[uint32]bool
+	what string
+	max  uint32
+	next uint32
+	used map[uint32]bool
+	// past are numbers from next on that were given back: they wait in dirty.
+	past  map[uint32]bool
 	dirty []uint32
 	clean []uint32
 }
 
 func newIDs(what string, max uint32) *ids {
-	return &ids{what: what, max: max, next: 1, used: map[uint32]bool{}}
+	return &ids{what: what, max: max, next: 1, used: map[uint32]bool{}, past: map[uint32]bool{}}
 }
 
-// take returns a number; purge is called when only dirty ones are left.
-func (s *ids) take(purge func()) (uint32, error) {
+// take returns a number, and whether it was in use before; purge is called when
+// only dirty ones are left.
+func (s *ids) take(purge func()) (id uint32, again bool, err error) {
 	for s.next <= s.max {
 		id := s.next
 		s.next++
-		if !s.used[id] {
+		if !s.used[id] && !s.past[id] {
 			s.used[id] = true
-			return id, nil
+			return id, false, nil
 		}
 	}
 	if len(s.clean) == 0 && len(s.dirty) > 0 {
@@ -36,9 +39,9 @@ func (s *ids) take(purge func()) (uint32, error) {
 		id := s.clean[n-1]
 		s.clean = s.clean[:n-1]
 		s.used[id] = true
-		return id, nil
+		return id, true, nil
 	}
-	return 0, fmt.Errorf("no room for another %s: all %d are in use", s.what, s.max)
+	return 0, false, fmt.Errorf("no room for another %s: all %d are in use", s.what, s.max)
 }
 
 // claim marks a number as used.
@@ -53,6 +56,9 @@ func (s *ids) claim(id uint32) bool {
 func (s *ids) give(id uint32) {
 	if s.used[id] {
 		delete(s.used, id)
+		if id >= s.next {
+			s.past[id] = true
+		}
 		s.dirty = append(s.dirty, id)
 	}
 }
