@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -164,6 +165,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer poll.Stop()
 	count := time.NewTicker(2 * time.Second)
 	defer count.Stop()
+	neighbours := time.NewTicker(50 * time.Millisecond)
+	defer neighbours.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -173,6 +176,8 @@ func (a *Agent) Run(ctx context.Context) error {
 		case <-poll.C:
 			a.reread()
 			a.plane.Expire()
+		case <-neighbours.C:
+			a.resolve(ctx)
 		case key := <-a.due:
 			a.mu.Lock()
 			steps, err := a.bring(key)
@@ -183,6 +188,24 @@ func (a *Agent) Run(ctx context.Context) error {
 				a.log.Error("count connections", "err", err)
 			}
 		}
+	}
+}
+
+// resolve sends an empty datagram (to the discard port, RFC 863) where the
+// dataplane does not know the next hop's hardware address: the host then asks.
+func (a *Agent) resolve(ctx context.Context) {
+	addrs, err := a.plane.Unresolved()
+	if err != nil {
+		a.log.Error("read unresolved addresses", "err", err)
+	}
+	for _, addr := range addrs {
+		conn, err := new(net.Dialer).DialContext(ctx, "udp", netip.AddrPortFrom(addr, 9).String())
+		if err != nil {
+			a.log.Debug("resolve", "address", addr, "err", err)
+			continue
+		}
+		_, _ = conn.Write(nil) // what comes of it does not matter
+		_ = conn.Close()
 	}
 }
 

@@ -139,6 +139,8 @@ const (
 	LBFragmentMap  = "lb_fragment"
 	LBNATOutMap    = "lb_nat_out"
 	LBNATInMap     = "lb_nat_in"
+	// LBUnresolvedMap has addresses whose next hop is not resolved.
+	LBUnresolvedMap = "lb_unresolved"
 )
 
 // Ways of forwarding, algorithms, flags of frontends and states of backends.

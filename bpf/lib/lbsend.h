@@ -43,10 +43,20 @@ static __always_inline void mac_swap(struct ethernet *eth)
 	mac_copy(eth->source, mac);
 }
 
+/* Addresses whose next hop is not resolved; user space sends something there and
+ * takes them out. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, union address);
+	__type(value, u32);
+} lb_unresolved SEC(".maps");
+
 /*
- * Asks the routing table for the way to an address. A neighbour that is not
- * resolved yet is left to the host's stack, which routes the packet as it now
- * is and resolves it.
+ * Asks the routing table for the way to an address. Where the neighbour is not
+ * resolved the packet is left to the host's stack, which resolves it as it routes
+ * the packet; but it routes none that has one of its own addresses as source, as
+ * tunnels and NAT give it, so that user space is told too.
  */
 __noinline int lb_route(struct xdp_md *ctx, const union address *to, u32 family)
 {
@@ -64,8 +74,11 @@ __noinline int lb_route(struct xdp_md *ctx, const union address *to, u32 family)
 		memcpy(q.ipv6_dst, to, 16);
 	}
 	long answer = bpf_fib_lookup(ctx, &q, sizeof(q), 0);
-	if (answer == BPF_FIB_LKUP_RET_NO_NEIGH)
+	if (answer == BPF_FIB_LKUP_RET_NO_NEIGH) {
+		u32 now = lb_now();
+		bpf_map_update_elem(&lb_unresolved, to, &now, BPF_ANY);
 		return XDP_PASS;
+	}
 	data = ctx_pointer(ctx->data);
 	end = ctx_pointer(ctx->data_end);
 	eth = data;

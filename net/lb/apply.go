@@ -320,6 +320,9 @@ func (d *Dataplane) writeBackends(have *pool, p *service.Pool) (gone []netip.Add
 			return nil, err
 		}
 		writeBackend(d.backendAt(id), b.Addr, forwards[forward], state, b.Weight, have.id)
+		if err := d.askFor(b.Addr.Addr()); err != nil {
+			return nil, err
+		}
 		if again {
 			if err := d.resetCounters(id); err != nil {
 				return nil, err

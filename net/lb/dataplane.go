@@ -118,6 +118,7 @@ type Dataplane struct {
 	builder   maglev.Builder
 	scratch   []uint32
 	leaving   []leaving
+	asked     int
 	closed    bool
 	peeking   bool // tables are read only
 	now       func() time.Time

@@ -3,11 +3,13 @@ package lb
 import (
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 
 	"github.com/skepdev/skep/bpf"
+	"github.com/skepdev/skep/engine"
 )
 
 // Counters count what went to a backend, or to all of a pool.
@@ -119,4 +121,47 @@ func (d *Dataplane) Reasons() ([]Reason, error) {
 		out = append(out, r)
 	}
 	return out, nil
+}
+
+// Unresolved returns the addresses that packets could not be sent to because
+// the next hop's hardware address is not known, and forgets them. Whoever sends
+// something there makes the host find it out.
+func (d *Dataplane) Unresolved() ([]netip.Addr, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return nil, errClosed
+	}
+	d.asked = 0
+	v, err := view[[16]byte, uint32](d, bpf.LBUnresolvedMap)
+	if err != nil {
+		return nil, err
+	}
+	var out []netip.Addr
+	for a := range v.All(&err) {
+		out = append(out, netip.AddrFrom16(a).Unmap())
+	}
+	for _, a := range out {
+		if e := v.Delete(a.As16()); !errors.Is(e, engine.ErrKeyNotExist) {
+			err = errors.Join(err, e)
+		}
+	}
+	return out, err
+}
+
+// maxAsked is how many addresses are asked for between two looks: the table
+// holds no more, and what is missing shows when packets come.
+const maxAsked = 1024
+
+// askFor puts an address among the unresolved before the first packet does.
+func (d *Dataplane) askFor(a netip.Addr) error {
+	if d.asked >= maxAsked {
+		return nil
+	}
+	d.asked++
+	v, err := view[[16]byte, uint32](d, bpf.LBUnresolvedMap)
+	if err != nil {
+		return err
+	}
+	return v.Put(a.As16(), 0)
 }
