@@ -4,7 +4,7 @@
 VERSIONS ?= 6.1,6.12
 TOOL := go tool -modfile=tools/go.mod
 
-.PHONY: help build test test-vm verifier-corpus verifier-differ test-race lint fuzz bench bench-go bpf bpf-check golden
+.PHONY: help build test test-vm test-arm64 verifier-corpus verifier-differ test-race lint fuzz bench bench-go bpf bpf-check golden
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\): ## /\1\t/p' Makefile | expand -t 12
@@ -26,6 +26,10 @@ verifier-corpus: ## fetch and compile the kernel's own verifier tests (apt, clan
 
 verifier-differ: ## random programs on which the verifier and the kernel disagree (needs root)
 	go run ./verifier/internal/differ/cmd/differ -for $(or $(FUZZTIME),60s)
+
+test-arm64: ## native code of the other processor, under emulation (needs qemu-aarch64-static)
+	GOARCH=arm64 CGO_ENABLED=0 go test -exec qemu-aarch64-static ./vm/internal/conformance ./vm/internal/jit/...
+	GOARCH=arm64 CGO_ENABLED=0 go test -exec qemu-aarch64-static -run 'Native|Instructions|Faults|TailCalls|Facts' ./vm
 
 lint: ## formatting, vet, staticcheck, and that the packages build elsewhere
 	@out=$$($(TOOL) gofumpt -l .); if [ -n "$$out" ]; then echo "not gofumpt-clean:"; echo "$$out"; exit 1; fi

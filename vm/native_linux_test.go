@@ -19,8 +19,8 @@ import (
 // bothWays are a machine that compiles and one that interprets.
 func bothWays(t testing.TB, cfg Config) (native, interpreted *Machine) {
 	t.Helper()
-	if runtime.GOARCH != "amd64" {
-		t.Skip("needs amd64, the one processor with a compiler")
+	if runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
+		t.Skip("needs amd64 or arm64, the processors with a compiler")
 	}
 	native = newMachine(t, cfg)
 	cfg.Interpret = true

@@ -100,7 +100,7 @@ func (c *compiler) lookupHash(i int, m *interp.Map, l maps.HashLayout, key int32
 	c.ShiftImm(asm.Shl, asm.W64, c.B, 2)
 	c.MovImm(c.C, uint64(l.Heads))
 	c.Arith(asm.Add, asm.W64, c.B, c.C)
-	c.Load(4, c.B, c.B, 0)
+	c.LoadAcquire(c.B, c.B, 0)
 	c.Test(asm.W32, c.B, c.B)
 	empty := c.Jcc(asm.Equal)
 
@@ -110,7 +110,7 @@ func (c *compiler) lookupHash(i int, m *interp.Map, l maps.HashLayout, key int32
 	c.scale(c.B, l.Stride)
 	c.MovImm(r0, uint64(l.Elems-l.Stride)) // references count from 1
 	c.Arith(asm.Add, asm.W64, r0, c.B)
-	c.Load(4, c.C, r0, maps.HashLayoutHash)
+	c.LoadAcquire(c.C, r0, maps.HashLayoutHash)
 	c.Arith(asm.Cmp, asm.W32, c.C, c.A)
 	others := []int{c.Jcc(asm.NotEqual)}
 	for _, part := range parts(size) {
@@ -129,7 +129,7 @@ func (c *compiler) lookupHash(i int, m *interp.Map, l maps.HashLayout, key int32
 	c.ArithImm(asm.Add, asm.W64, r0, int32(l.Value))
 	c.found(m)
 	c.orElse(others, func() {
-		c.Load(4, c.B, r0, maps.HashLayoutNext)
+		c.LoadAcquire(c.B, r0, maps.HashLayoutNext)
 		c.Test(asm.W32, c.B, c.B)
 		c.Patch(c.Jcc(asm.NotEqual), walk)
 		c.leave(i) // the element was reused meanwhile

@@ -1,11 +1,14 @@
 package jit
 
 import (
+	"runtime"
 	"unsafe"
 
 	"github.com/skepdev/skep/internal/host"
 	"github.com/skepdev/skep/vm/internal/interp"
 	"github.com/skepdev/skep/vm/internal/jit/amd64"
+	"github.com/skepdev/skep/vm/internal/jit/arm64"
+	"github.com/skepdev/skep/vm/internal/jit/asm"
 )
 
 // Code is the native code of one program, outside Go's heap.
@@ -21,12 +24,19 @@ func Compile(p *interp.Program, memory *host.Budget) (*Code, error) {
 	if !interp.HasNative {
 		return nil, nil
 	}
-	c := compile(p, &amd64.Code{})
+	c := compile(p, assembler(runtime.GOARCH, false))
+	if c.Err() != nil {
+		c = compile(p, assembler(runtime.GOARCH, true))
+	}
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
 	mem, err := memory.MapCode(c.Code())
 	if err != nil {
 		return nil, err
 	}
 	at := uintptr(unsafe.Pointer(unsafe.SliceData(mem)))
+	interp.Flush(at, at+uintptr(len(mem)))
 	p.SetNative(&interp.Native{
 		Resume: at, Begin: at + uintptr(c.begin),
 		Exit: at + uintptr(c.exit), LeaveAtExit: at + uintptr(c.leaveAtExit), Slots: c.slots,
@@ -48,4 +58,12 @@ func (c *Code) Size() int {
 		return 0
 	}
 	return len(c.mem)
+}
+
+// assembler is a fresh one for a processor, whose jumps reach far if asked for.
+func assembler(arch string, far bool) asm.Assembler {
+	if arch == "arm64" {
+		return &arm64.Code{Far: far}
+	}
+	return &amd64.Code{}
 }

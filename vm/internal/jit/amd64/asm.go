@@ -82,6 +82,9 @@ func (c *Code) Machine() asm.Machine {
 // Code is what was written.
 func (c *Code) Code() []byte { return c.Bytes }
 
+// Err is nil: everything can be encoded.
+func (c *Code) Err() error { return nil }
+
 // Pos is where the next instruction comes.
 func (c *Code) Pos() int { return len(c.Bytes) }
 

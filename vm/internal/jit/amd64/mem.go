@@ -26,6 +26,9 @@ func (c *Code) LoadSext(size int, dst, base Reg, disp int32) {
 	}
 }
 
+// LoadAcquire is Load of 4 bytes: the processor keeps the order of loads.
+func (c *Code) LoadAcquire(dst, base Reg, disp int32) { c.Load(4, dst, base, disp) }
+
 // Store writes the low size bytes of src to [base+disp].
 func (c *Code) Store(size int, base Reg, disp int32, src Reg) {
 	switch size {

@@ -77,6 +77,8 @@ type Assembler interface {
 	Machine() Machine
 	Pos() int
 	Code() []byte
+	// Err says whether something could not be encoded.
+	Err() error
 
 	// Arith is dst = dst op src, or for Cmp only the flags. ArithImm has a
 	// sign-extended immediate, ArithFrom a 64-bit source in memory.
@@ -110,6 +112,8 @@ type Assembler interface {
 
 	Load(size int, dst, base Reg, disp int32)
 	LoadSext(size int, dst, base Reg, disp int32)
+	// LoadAcquire is Load of 4 bytes before everything that comes later.
+	LoadAcquire(dst, base Reg, disp int32)
 	Store(size int, base Reg, disp int32, src Reg)
 	StoreImm(size int, base Reg, disp, imm int32)
 	// Lea is dst = base+disp, without flags.
