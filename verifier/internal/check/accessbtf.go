@@ -58,7 +58,7 @@ func (c *Checker) accessBTF(r *Reg, a access) error {
 			return nil
 		}
 		holder := *r
-		*dst = pointerReg(BTFPtr, c.inheritTrust(&holder, w, flags|w.flags, t))
+		*dst = pointerReg(BTFPtr, c.inheritTrust(&holder, w, flags|w.flags, e.t))
 		dst.Obj = c.types.handle(w.t, e.kernel)
 		if dst.maybeNull() {
 			dst.ID = c.newID()

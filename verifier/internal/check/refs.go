@@ -94,6 +94,9 @@ func (c *Checker) leakCheck(exception bool, way string) error {
 			if r.Kind != RefPtr || !exception && f.InCallback && !c.acquiredIn(r) {
 				continue
 			}
+			if !exception && f.No == 0 && way == "exit" && c.returnsObject(r.ID) {
+				continue
+			}
 			err := c.reject(RuleReference, EINVAL, "Unreleased reference id=%d alloc_insn=%d", r.ID, r.Insn)
 			if way != "exit" {
 				err = c.also(err, way+" would lead to reference leak")

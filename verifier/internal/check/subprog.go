@@ -158,7 +158,12 @@ func isLegacyLoad(ins isa.Instruction) bool {
 func (c *Checker) successors(i int, out []int) []int {
 	ins := c.insns[i]
 	switch {
-	case ins.Op == isa.Exit, c.isThrow(ins):
+	case ins.Op == isa.Exit:
+	case c.isThrow(ins):
+		// It does not return, but the kernel's walks do not know.
+		if i+1 < len(c.insns) && c.subprogStarting(i+1) < 0 {
+			out = append(out, i+1)
+		}
 	case ins.Op == isa.JA, ins.Op == isa.JA32:
 		out = append(out, i+1+ins.Displacement())
 	case ins.IsJump():
