@@ -33,10 +33,12 @@ type Config struct {
 	State string
 	// LB configures the dataplane.
 	LB lb.Config
-	// Interfaces whose packets are balanced, and the cgroup whose sockets are;
-	// either may be empty.
+	// Interfaces whose packets are balanced on XDP, and the cgroup whose sockets
+	// are; either may be empty.
 	Interfaces []engine.XDP
 	Cgroup     string
+	// TC are devices whose packets are translated on tc, by NAT.
+	TC []engine.Device
 	// Place is where this host is: node, zone and addresses.
 	Place service.Options
 	// Poll is how often files are looked at; 0 means 200 ms.
@@ -52,6 +54,7 @@ type Agent struct {
 	log     *slog.Logger
 	plane   *lb.Dataplane
 	sockets *lb.Sockets
+	tc      *lb.TC
 	links   []engine.Link
 	monitor *health.Monitor
 	ln      net.Listener
@@ -148,10 +151,15 @@ func (a *Agent) attach(ctx context.Context) error {
 		}
 		a.links = append(a.links, l)
 	}
+	var err error
+	if len(a.cfg.TC) > 0 {
+		if a.tc, err = a.plane.AttachTC(ctx, a.cfg.TC...); err != nil {
+			return err
+		}
+	}
 	if a.cfg.Cgroup == "" {
 		return nil
 	}
-	var err error
 	a.sockets, err = a.plane.AttachSockets(ctx, a.cfg.Cgroup)
 	return err
 }
@@ -344,7 +352,7 @@ func (a *Agent) Close() error {
 		_ = a.ln.Close() // closed already where Run served
 		a.ln = nil
 	}
-	errs = append(errs, a.monitor.Close(), a.sockets.Close())
+	errs = append(errs, a.monitor.Close(), a.sockets.Close(), a.tc.Close())
 	for _, l := range a.links {
 		errs = append(errs, l.Close())
 	}

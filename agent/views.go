@@ -101,6 +101,9 @@ func (a *Agent) status() (client.Status, error) {
 			s.Reasons[r.Name] = r.Packets
 		}
 	}
+	for _, d := range a.cfg.TC {
+		s.Interfaces = append(s.Interfaces, d.String()+" (tc)")
+	}
 	for key, texts := range a.problems {
 		for _, t := range texts {
 			s.Problems = append(s.Problems, key+" "+t)

@@ -49,6 +49,25 @@ func LBSocketPrograms() []string {
 	}
 }
 
+//go:embed objects/lb_tc.bpf.o
+var loadBalancerTC []byte
+
+// LoadBalancerTC describes the load balancer's program on tc, which translates
+// both ways. It shares the tables of [LoadBalancer]. The caller owns the spec.
+func LoadBalancerTC(size LBSize) (*ebpf.CollectionSpec, error) {
+	spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(loadBalancerTC))
+	if err != nil {
+		return nil, fmt.Errorf("read load balancer for tc: %w", err)
+	}
+	if err := size.apply(spec.Maps); err != nil {
+		return nil, err
+	}
+	return spec, nil
+}
+
+// LBTC is its program, for the ingress of devices.
+const LBTC = "lb_tc"
+
 // LBPeerMap is what sockets believe to talk to.
 const LBPeerMap = "lb_peer"
 

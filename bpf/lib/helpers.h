@@ -68,6 +68,7 @@ HELPER(void, bpf_ringbuf_submit, 132, void *data, u64 flags);
 HELPER(void, bpf_ringbuf_discard, 133, void *data, u64 flags);
 HELPER(u64, bpf_ringbuf_query, 134, void *ring, u64 flags);
 HELPER(long, bpf_csum_level, 135, struct __sk_buff *skb, u64 level);
+HELPER(long, bpf_redirect_neigh, 152, u32 ifindex, void *params, u32 size, u64 flags);
 HELPER(u64, bpf_ktime_get_coarse_ns, 160, void);
 HELPER(long, bpf_for_each_map_elem, 164, void *map, void *callback, void *ctx, u64 flags);
 HELPER(long, bpf_snprintf, 165, char *to, u32 size, const char *format, u64 *data, u32 data_size);

@@ -30,7 +30,8 @@ working when it stops or dies; the next skep up takes it over without a gap, and
 skep down removes it.
 
 Packets are balanced on the interfaces given (XDP), the sockets of processes in
-the cgroup given go to backends by themselves. With neither, the tables are kept
+the cgroup given go to backends by themselves, and what comes in through the
+devices given with --tc is translated there. With none of these, the tables are kept
 and nothing is attached.`
 
 const upExample = `  skep up -f services/ --interface eth0
@@ -43,6 +44,7 @@ const defaultPins = "/run/skep/bpf"
 
 type upFlags struct {
 	files, interfaces, addrs []string
+	tc                       []string
 	cgroup, engine           string
 	socket, state, pins      string
 	dryRun, verbose          bool
@@ -72,6 +74,7 @@ func newUpCommand(s *streams) *cobra.Command {
 	fl := cmd.Flags()
 	fl.StringArrayVarP(&u.files, "file", "f", nil, "file or folder with resources (again for more)")
 	fl.StringArrayVarP(&u.interfaces, "interface", "i", nil, "interface whose packets are balanced (again for more)")
+	fl.StringArrayVar(&u.tc, "tc", nil, "interface whose packets are balanced on tc, by NAT (again for more)")
 	fl.StringVar(&u.cgroup, "cgroup", "", "folder of the cgroup whose sockets are balanced")
 	fl.BoolVar(&u.dryRun, "dry-run", false, "print what would change, and change nothing")
 	fl.StringVar(&u.node, "node", "", "this node's name in EndpointSlices (default: the host's name)")
@@ -139,6 +142,12 @@ func (u *upFlags) config(s *streams, eng engine.Engine) (agent.Config, error) {
 // addInterfaces adds the interfaces and takes from them the addresses that were
 // not given.
 func (u *upFlags) addInterfaces(c *agent.Config) error {
+	for _, name := range u.tc {
+		if _, err := net.InterfaceByName(name); err != nil {
+			return usage(fmt.Errorf("interface %s: %w", name, err))
+		}
+		c.TC = append(c.TC, engine.Device{Name: name})
+	}
 	for _, name := range u.interfaces {
 		dev, err := net.InterfaceByName(name)
 		if err != nil {

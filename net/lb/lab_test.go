@@ -17,10 +17,10 @@ import (
 )
 
 // inWorlds builds a node that balances, a client and backends, in each world.
-func inWorlds(t *testing.T, test func(t *testing.T, c *cluster)) {
+func inWorlds(t *testing.T, offload bool, test func(t *testing.T, c *cluster)) {
 	for _, w := range []lab.World{lab.Embedded, lab.Kernel} {
 		t.Run(w.String(), func(t *testing.T) {
-			l, err := lab.New(lab.Config{World: w})
+			l, err := lab.New(lab.Config{World: w, Offload: offload})
 			if err != nil {
 				t.Skip("needs the kernel engine:", err)
 			}
@@ -46,6 +46,7 @@ type cluster struct {
 	node     *lab.Node
 	client   *lab.Endpoint
 	backends []*lab.Endpoint
+	plane    *lb.Dataplane
 }
 
 func (c *cluster) endpoint(name string) *lab.Endpoint {
@@ -190,10 +191,19 @@ func (c *cluster) dial(network, vip string) net.Conn {
 	defer cancel()
 	conn, err := c.client.DialContext(ctx, network, net.JoinHostPort(vip, "80"))
 	if err != nil {
-		c.Fatalf("dial %s %s: %v", network, vip, err)
+		c.Fatalf("dial %s %s: %v (%s)", network, vip, err, c.why())
 	}
 	c.Cleanup(func() { conn.Close() })
 	return conn
+}
+
+// why says what the dataplane dropped.
+func (c *cluster) why() string {
+	if c.plane == nil {
+		return ""
+	}
+	rs, err := c.plane.Reasons()
+	return fmt.Sprint(rs, err)
 }
 
 // ask sends a line and returns the answer.
@@ -214,64 +224,111 @@ func (c *cluster) ask(conn net.Conn, line string) string {
 // Real clients reach real servers through NAT on XDP, in both families, over TCP
 // and UDP; connections stay when backends change.
 func TestNATEndToEnd(t *testing.T) {
-	inWorlds(t, func(t *testing.T, c *cluster) {
+	inWorlds(t, false, func(t *testing.T, c *cluster) { natEndToEnd(t, c, c.open()) })
+}
+
+// The same on tc, in the kernel with checksums that nobody filled in and packets
+// larger than the MTU.
+func TestNATOnTC(t *testing.T) {
+	inWorlds(t, true, func(t *testing.T, c *cluster) {
+		d := open(t, c.Engine(), lb.Config{Source4: c.node.Addr4(), Source6: c.node.Addr6(), Size: bpf.LBSize{Connections: 1 << 14}})
+		devices := []engine.Device{c.client.HostDevice()}
+		for _, b := range c.backends {
+			devices = append(devices, b.HostDevice())
+		}
+		tc, err := d.AttachTC(t.Context(), devices...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { tc.Close() })
+		natEndToEnd(t, c, d)
+	})
+}
+
+func natEndToEnd(t *testing.T, c *cluster, d *lb.Dataplane) {
+	c.plane = d
+	if _, err := d.Apply("web", c.pools(c.backends...)); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond) // neighbours are found out
+	seen := map[string]bool{}
+	var held []net.Conn
+	var home []string
+	for i := range 12 {
+		vip, node := vip4, c.node.Addr4()
+		if i%2 == 1 {
+			vip, node = vip6, c.node.Addr6()
+		}
+		conn := c.dial("tcp", vip)
+		got := c.ask(conn, "hello")
+		var name, from, line string
+		if _, err := fmt.Sscanf(got, "%s from %s %s", &name, &from, &line); err != nil || from != node.String()+":" || line != "hello" {
+			t.Fatalf("answer %q", got)
+		}
+		seen[name] = true
+		held, home = append(held, conn), append(home, got)
+		if got := c.ask(c.dial("udp", vip), "datagram"); got[len("backend0"):] != ": datagram" {
+			t.Fatalf("answer %q", got)
+		}
+	}
+	if len(seen) < 2 {
+		t.Errorf("only %v answered", seen)
+	}
+	// The first backend drains, and comes back; other services change.
+	draining := c.pools(c.backends...)
+	for _, p := range draining {
+		p.Backends[0].State = service.Draining
+	}
+	for round, pools := range [][]*service.Pool{draining, c.pools(c.backends...)} {
+		if _, err := d.Apply("web", pools); err != nil {
+			t.Fatal(err)
+		}
+		for i, conn := range held {
+			if got := c.ask(conn, "hello"); got != home[i] {
+				t.Errorf("round %d: connection %d: %q, was %q", round, i, got, home[i])
+			}
+		}
+		for range 6 {
+			if got := c.ask(c.dial("tcp", vip4), "new"); round == 0 && got[:8] == "backend0" {
+				t.Errorf("a new connection went to a backend that drains: %q", got)
+			}
+		}
+	}
+	// Bulk, in both families: every byte arrives.
+	for _, vip := range []string{vip4, vip6} {
+		conn := c.dial("tcp", vip)
+		conn.SetDeadline(time.Now().Add(20 * time.Second))
+		block := make([]byte, 100<<10)
+		for range 5 {
+			if _, err := conn.Write(block); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var stats []lb.PoolStats
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		var err error
+		if stats, err = d.Stats(); err != nil || len(stats) != 4 {
+			t.Fatalf("stats %+v, %v", stats, err)
+		}
+		if stats[0].Total.Bytes > 500<<10 && stats[1].Total.Bytes > 500<<10 {
+			return
+		}
+	}
+	t.Errorf("not all bytes arrived: %+v", stats)
+}
+
+// A ping of the address is answered by the balancer itself.
+func TestPingsAreAnswered(t *testing.T) {
+	inWorlds(t, false, func(t *testing.T, c *cluster) {
 		d := c.open()
 		if _, err := d.Apply("web", c.pools(c.backends...)); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(100 * time.Millisecond) // neighbours are found out
-		seen := map[string]bool{}
-		var held []net.Conn
-		var home []string
-		for i := range 12 {
-			vip, node := vip4, c.node.Addr4()
-			if i%2 == 1 {
-				vip, node = vip6, c.node.Addr6()
-			}
-			conn := c.dial("tcp", vip)
-			got := c.ask(conn, "hello")
-			var name, from, line string
-			if _, err := fmt.Sscanf(got, "%s from %s %s", &name, &from, &line); err != nil || from != node.String()+":" || line != "hello" {
-				t.Fatalf("answer %q", got)
-			}
-			seen[name] = true
-			held, home = append(held, conn), append(home, got)
-			if got := c.ask(c.dial("udp", vip), "datagram"); got[len("backend0"):] != ": datagram" {
-				t.Fatalf("answer %q", got)
-			}
-		}
-		if len(seen) < 2 {
-			t.Errorf("only %v answered", seen)
-		}
-		// The first backend drains, and comes back; other services change.
-		draining := c.pools(c.backends...)
-		for _, p := range draining {
-			p.Backends[0].State = service.Draining
-		}
-		for round, pools := range [][]*service.Pool{draining, c.pools(c.backends...)} {
-			if _, err := d.Apply("web", pools); err != nil {
-				t.Fatal(err)
-			}
-			for i, conn := range held {
-				if got := c.ask(conn, "hello"); got != home[i] {
-					t.Errorf("round %d: connection %d: %q, was %q", round, i, got, home[i])
-				}
-			}
-			for range 6 {
-				if got := c.ask(c.dial("tcp", vip4), "new"); round == 0 && got[:8] == "backend0" {
-					t.Errorf("a new connection went to a backend that drains: %q", got)
-				}
-			}
-		}
-		// A ping of the address is answered by the balancer itself.
 		for _, vip := range []string{vip4, vip6} {
 			if _, err := c.client.Ping(t.Context(), netip.MustParseAddr(vip), lab.PingOptions{Seq: 1, Timeout: 5 * time.Second}); err != nil {
 				t.Errorf("ping %s: %v", vip, err)
 			}
-		}
-		stats, err := d.Stats()
-		if err != nil || len(stats) != 4 || stats[0].Total.Packets == 0 {
-			t.Errorf("stats %+v, %v", stats, err)
 		}
 	})
 }

@@ -69,6 +69,59 @@ func (d *Dataplane) attach(p engine.Program, target engine.Target, name string) 
 	return l, nil
 }
 
+// TC balances on tc.
+type TC struct {
+	coll  *engine.Collection
+	links []engine.Link
+}
+
+// AttachTC balances what devices receive, by NAT, after the kernel has made a
+// socket buffer of it: for devices whose packets XDP does not see whole, such as
+// the endpoints of this host. Every device that requests or answers come in
+// through is to be given. Links are pinned as with AttachXDP.
+func (d *Dataplane) AttachTC(ctx context.Context, devices ...engine.Device) (*TC, error) {
+	spec, err := bpf.LoadBalancerTC(d.cfg.Size)
+	if err != nil {
+		return nil, err
+	}
+	opts := &engine.LoadOptions{Maps: map[string]engine.Map{}}
+	for name := range spec.Maps {
+		if m, ok := d.coll.Maps[name]; ok {
+			opts.Maps[name] = m
+		}
+	}
+	coll, err := d.eng.Load(ctx, spec, opts)
+	if err != nil {
+		return nil, fmt.Errorf("load the load balancer for tc: %w", err)
+	}
+	t := &TC{coll: coll}
+	p, err := coll.Program(bpf.LBTC)
+	for _, dev := range devices {
+		var l engine.Link
+		if err == nil {
+			l, err = d.attach(p, engine.TCX{Device: dev}, "tc-"+pinName(dev.String()))
+		}
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("attach to %v: %w", dev, err), t.Close())
+		}
+		t.links = append(t.links, l)
+	}
+	return t, nil
+}
+
+// Close gives the links and the program up; pinned links stay attached.
+func (t *TC) Close() error {
+	if t == nil {
+		return nil
+	}
+	var errs []error
+	for _, l := range t.links {
+		errs = append(errs, l.Close())
+	}
+	t.links = nil
+	return errors.Join(append(errs, t.coll.Close())...)
+}
+
 // Sockets balances at the sockets of a cgroup.
 type Sockets struct {
 	coll  *engine.Collection
