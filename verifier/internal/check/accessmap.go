@@ -168,7 +168,7 @@ func (c *Checker) kptrFits(reg int, f *field) error {
 	r := &c.cur.regs()[reg]
 	bad := func() error {
 		msg := "invalid kptr access, R%d type=%s expected=ptr_%s"
-		args := []any{reg, r.name(c), c.types.nameOf(f.typ)}
+		args := []any{reg, c.fullName(r), c.types.nameOf(f.typ)}
 		if f.kind == fieldKptrUnref {
 			msg += " or untrusted_ptr_%s"
 			args = append(args, c.types.nameOf(f.typ))
@@ -197,6 +197,14 @@ func (c *Checker) kptrFits(reg int, f *field) error {
 		return bad()
 	}
 	return nil
+}
+
+// fullName is a register's kind with the structure it points to.
+func (c *Checker) fullName(r *Reg) string {
+	if r.Kind == BTFPtr {
+		return c.plainName(r) + c.types.nameOf(r.Obj)
+	}
+	return c.plainName(r)
 }
 
 // ptrOffset wants a pointer as it was given, or at a constant offset

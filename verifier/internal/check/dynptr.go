@@ -80,6 +80,11 @@ func (c *Checker) dynptrArg(reg int, use dynptrUse) error {
 	if r.Kind == ConstDynptr && !use.readOnly {
 		return c.rejectReg(reg, RuleDynptr, EINVAL, "cannot pass pointer to const bpf_dynptr, the helper mutates it")
 	}
+	if r.Kind == Stack {
+		if _, _, err := c.objectSlot(r, "dynptr", 2); err != nil {
+			return c.also(err, c.textf("Expected an initialized dynptr as arg #%d", reg-1))
+		}
+	}
 	info, ok := c.dynptrAt(r)
 	if !ok {
 		return c.rejectReg(reg, RuleDynptr, EINVAL, "Expected an initialized dynptr as arg #%d", reg-1)

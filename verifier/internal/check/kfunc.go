@@ -177,6 +177,8 @@ func (c *Checker) callKfunc(ins isa.Instruction) error {
 		return c.reject(RuleNotSupported, ENOTSUPP, "nothing is known here of kernel function %s: which programs may call it, whether it acquires, releases or sleeps", k.name)
 	case !k.allowed:
 		return c.reject(RuleKfunc, EACCES, "calling kernel function %s is not allowed", k.name)
+	case k.is("bpf_xdp_metadata_rx_hash", "bpf_xdp_metadata_rx_timestamp", "bpf_xdp_metadata_rx_vlan_tag") && c.prog.Flags&flagDeviceBound == 0:
+		return c.reject(RuleKfunc, EINVAL, "metadata kfuncs require device-bound program")
 	case k.flags.Has(abi.KfuncSleepable) && !c.sleepable():
 		return c.reject(RuleSleep, EACCES, "program must be sleepable to call sleepable kfunc %s", k.name)
 	}
@@ -232,6 +234,9 @@ func (c *Checker) taskWorkCallback(caller, callee *Frame) error {
 	callee.Ret = anyInt
 	return nil
 }
+
+// flagDeviceBound is BPF_F_XDP_DEV_BOUND_ONLY.
+const flagDeviceBound = 1 << 6
 
 var anyInt = retRange{-1 << 31, 1<<31 - 1}
 

@@ -275,6 +275,9 @@ func trustedArg(r *Reg) bool {
 }
 
 func (c *Checker) kfuncMap(k *kfuncCall, reg int, r *Reg) error {
+	if r.Kind == BTFPtr {
+		return nil // held against struct bpf_map later
+	}
 	if r.Kind != ConstMap && r.Kind != MapValue && r.Kind != MapKey {
 		return c.rejectReg(reg, RuleArgument, EINVAL, "pointer in R%d isn't map pointer", reg)
 	}

@@ -124,13 +124,8 @@ func (r *Reg) trusted() bool {
 	return r.Flags&trust != 0 && bad == 0
 }
 
-func (r *Reg) name(c *Checker) string {
-	s := typeName(r.Kind, r.Flags)
-	if r.Kind == BTFPtr {
-		return s + c.types.nameOf(r.Obj)
-	}
-	return s
-}
+// name is what a register holds in a word, as in messages.
+func (r *Reg) name(*Checker) string { return typeName(r.Kind, r.Flags) }
 
 // Offsets further out than this are refused before they can overflow.
 const (

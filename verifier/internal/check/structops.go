@@ -15,7 +15,10 @@ func (c *Checker) attachStructOps() error {
 		return c.reject(RuleAttach, EINVAL, "struct ops programs must have a GPL compatible license")
 	}
 	ops, member, ok := strings.Cut(c.prog.AttachTo, ":")
-	if !ok || c.types.kernel == nil {
+	switch {
+	case !ok:
+		return c.reject(RuleAttach, ENOTSUPP, "the program is no member of an operations struct: put it into a variable in SEC(\".struct_ops.link\")")
+	case c.types.kernel == nil:
 		return nil // nothing is known of its arguments
 	}
 	ops = flavorless(ops)
