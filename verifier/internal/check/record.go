@@ -215,7 +215,7 @@ func (t *typeTable) collectPointer(p *btf.Pointer, base uint32, r *record) {
 		f.typ = t.kernelStruct(flavorless(target.TypeName()))
 	}
 	if f.typ == 0 {
-		f.typ = t.handle(target, false)
+		f.typ = t.handle(t.own(target), false)
 	}
 	r.list = append(r.list, f)
 }

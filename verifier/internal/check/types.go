@@ -68,6 +68,20 @@ func (t *typeTable) kernelStruct(name string) uint32 {
 	return h
 }
 
+// own is the structure of the program's types that a type from a map's definition
+// stands for: readers may hand us copies.
+func (t *typeTable) own(typ btf.Type) btf.Type {
+	s, ok := typ.(*btf.Struct)
+	if !ok || t.prog == nil {
+		return typ
+	}
+	var own *btf.Struct
+	if err := t.prog.TypeByName(s.Name, &own); err != nil || own.Size != s.Size {
+		return typ
+	}
+	return own
+}
+
 // kernelFunc finds a function or kfunc of the kernel.
 func (t *typeTable) kernelFunc(name string) *btf.Func {
 	if t.kernel == nil {
