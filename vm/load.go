@@ -3,6 +3,7 @@ package vm
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -145,6 +146,7 @@ func (p *Program) addCode() {
 	if p.m.cfg.Interpret {
 		return
 	}
+	p.i.Number = p.id
 	code, err := jit.Compile(p.i, p.m.memory)
 	if err != nil || code == nil {
 		return
@@ -157,6 +159,19 @@ func (p *Program) addCode() {
 	}
 	p.code = code
 	p.m.native[p] = struct{}{}
+	p.m.setNumber(p.i, true)
+}
+
+// setNumber makes a program known, or unknown, to runs whose native code calls
+// it. The caller holds m.mu.
+func (m *Machine) setNumber(p *interp.Program, known bool) {
+	next := maps.Clone(*m.numbered.Load())
+	if known {
+		next[p.Number] = p
+	} else {
+		delete(next, p.Number)
+	}
+	m.numbered.Store(&next)
 }
 
 // freeCode gives native code back when no run can be in it, once.
@@ -166,7 +181,12 @@ func (p *Program) freeCode() {
 	delete(p.m.native, p)
 	p.m.mu.Unlock()
 	if has {
-		p.m.afterRuns(func() { _ = p.code.Close() })
+		p.m.afterRuns(func() {
+			p.m.mu.Lock()
+			p.m.setNumber(p.i, false)
+			p.m.mu.Unlock()
+			_ = p.code.Close()
+		})
 	}
 }
 

@@ -38,6 +38,9 @@ type Machine struct {
 	live     map[*Map]struct{}
 	// native are the open programs that have native code.
 	native map[*Program]struct{}
+	// numbered are the programs that native code may call, by number, as long as
+	// a run may; replaced as a whole.
+	numbered atomic.Pointer[map[uint32]*interp.Program]
 }
 
 // maxCPUs bounds Config.CPUs: each has a stack and a value in every per-CPU
@@ -67,12 +70,14 @@ func New(cfg Config) (*Machine, error) {
 		CPUs: cfg.CPUs, MaxInstructions: int64(min(cfg.MaxInstructions, 1<<62)),
 		Now: now, Boot: boot, TAI: tai,
 		Map:       m.mapByHandle,
+		Program:   func(n uint32) *interp.Program { return (*m.numbered.Load())[n] },
 		NewBuffer: m.packets.buffer,
 		MTU:       m.mtu,
 		FIB:       m.fib,
 		Printk:    m.printk,
 	}
 	m.byHandle.Store(&map[uint64]*interp.Map{})
+	m.numbered.Store(&map[uint32]*interp.Program{})
 	m.mapEnv = vmmaps.Env{CPUs: cfg.CPUs, Now: now, Memory: m.memory}
 	for i := range cfg.CPUs {
 		mem, err := m.memory.Map(interp.ThreadMemory)

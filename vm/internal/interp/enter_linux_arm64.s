@@ -2,7 +2,8 @@
 
 // func enter(prologue, target uintptr, t *Thread)
 //
-// Native code uses R0 to R17 and keeps all others, g in R28 among them.
+// Native code uses R0 to R19 but for R18, and keeps all others, g in R28 among
+// them.
 TEXT ·enter(SB), NOSPLIT, $16-24
 	MOVD prologue+0(FP), R15
 	MOVD target+8(FP), R12

@@ -17,6 +17,8 @@ type Env struct {
 	Printk func(t *Thread, text []byte)
 	// Map resolves the handle of an inner map.
 	Map func(handle uint64) *Map
+	// Program resolves the number of a program that native code called.
+	Program func(number uint32) *Program
 	// NewBuffer returns a packet for a clone, or nil if there is no memory.
 	NewBuffer func() *packet.Buffer
 	// MTU of a device; ok is false if there is none.

@@ -69,11 +69,12 @@ func (t *Thread) depth() uint64 {
 // whose caller may be waiting in another program: that one is to be returned
 // to by way of leave.
 func (t *Thread) replaceCallee(p *Program) {
-	d := t.depth()
+	s, d := savedAt(t.R[10]-frameStride), t.depth()
 	if d == 0 {
+		s.native = p.exit // each program keeps its fuel where it likes
 		return
 	}
-	savedAt(t.R[10] - frameStride).native = p.leaveAtExit
+	s.native = p.leaveAtExit
 	if caller := &t.callers[d-1]; *caller == nil {
 		*caller = t.prog
 	}

@@ -1,12 +1,15 @@
 package interp
 
-import "unsafe"
+import (
+	"sync/atomic"
+	"unsafe"
+)
 
 // Layout is where in a thread native code finds what it needs: offsets in
 // bytes. A span is its address and length, 8 bytes each.
 type Layout struct {
 	R, PC, Fuel                   int32
-	ExitPC                        int32
+	ExitPC, Tails, Number         int32
 	LastFrame                     int32 // frame pointer from which no calls are possible
 	ContextLen                    int32 // bytes of a context that is memory, else 0
 	XDP                           int32 // pointer to a packet.XDP
@@ -30,11 +33,44 @@ const (
 	AtExit      = atExit
 )
 
+// Target is a program as native code finds it in a program array.
+type Target struct {
+	// Tail is the address to go on at, 0 for none, Cost what it takes from the
+	// fuel.
+	Tail, Cost uint64
+}
+
+// TargetSize is the size of a Target in bytes.
+const TargetSize = 16
+
+// Targets is where the entries of a program array lie for native code, and how
+// many there are; 0 for other maps.
+func (m *Map) Targets() (at uintptr, n int) {
+	return uintptr(unsafe.Pointer(unsafe.SliceData(m.targets))), len(m.targets)
+}
+
+// SetTarget makes p, or with nil nothing, what native code finds at index. The
+// caller makes sure that p's code stays as long as runs may find it.
+func (m *Map) SetTarget(index uint32, p *Program) {
+	if int64(index) >= int64(len(m.targets)) {
+		return
+	}
+	at := &m.targets[index]
+	if p == nil || p.Native == nil || p.Number == 0 {
+		atomic.StoreUint64(&at.Tail, 0)
+		return
+	}
+	atomic.StoreUint64(&at.Cost, uint64(p.CallCost(0)))
+	atomic.StoreUint64(&at.Tail, uint64(p.Native.Tail))
+}
+
 // ThreadLayout is the layout of [Thread].
 func ThreadLayout() Layout {
 	var t Thread
 	return Layout{
 		R: int32(unsafe.Offsetof(t.R)), PC: int32(unsafe.Offsetof(t.pc)), Fuel: int32(unsafe.Offsetof(t.fuel)),
+		Tails:     int32(unsafe.Offsetof(t.tails)),
+		Number:    int32(unsafe.Offsetof(t.number)),
 		ExitPC:    int32(unsafe.Offsetof(t.exitPC)),
 		LastFrame: int32(unsafe.Offsetof(t.lastFrame)), ContextLen: int32(unsafe.Offsetof(t.ctxLen)), XDP: int32(unsafe.Offsetof(t.XDP)),
 		CPU: int32(unsafe.Offsetof(t.CPU)), Missed: int32(unsafe.Offsetof(t.missed)),

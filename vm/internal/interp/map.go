@@ -25,7 +25,8 @@ type Map struct {
 	start, end         uint64
 	readable, writable bool
 	id                 uint32
-	flat               span // the value of an array that has only one
+	targets            []Target // of a program array
+	flat               span     // the value of an array that has only one
 	// Optional sides, nil if the type does not have them.
 	Objects maps.ObjectMap
 	Progs   maps.ProgArray
@@ -35,6 +36,9 @@ type Map struct {
 	// Owner is the loader's own object for this map.
 	Owner any
 }
+
+// maxTargets bounds what native code calls directly; Go does the others.
+const maxTargets = 4096
 
 // NewMap wraps m. id is unique among the maps of the machine.
 func NewMap(m maps.Map, id uint32) *Map {
@@ -49,6 +53,18 @@ func NewMap(m maps.Map, id uint32) *Map {
 	w.Objects, _ = m.(maps.ObjectMap)
 	if w.Type == abi.MapProgArray { // a map of maps looks the same
 		w.Progs, _ = m.(maps.ProgArray)
+		if told, ok := m.(interface {
+			OnChange(f func(index uint32, obj maps.Object))
+		}); ok {
+			w.targets = make([]Target, min(s.MaxEntries, maxTargets))
+			told.OnChange(func(i uint32, obj maps.Object) {
+				if c, ok := obj.(Callee); ok {
+					w.SetTarget(i, c.Callee())
+				} else {
+					w.SetTarget(i, nil)
+				}
+			})
+		}
 	}
 	w.Stream, _ = m.(maps.Stream)
 	w.Ring, _ = m.(maps.RingBuffer)

@@ -13,6 +13,9 @@ type Native struct {
 	// Exit and LeaveAtExit leave for Go where the function that Go entered
 	// exits; the latter with all registers.
 	Exit, LeaveAtExit uintptr
+	// Tail takes over from another program's native code, with the context in
+	// r1 and the first frame's pointer in r10.
+	Tail uintptr
 	// Slots are the addresses at which the slots begin, relative to Resume.
 	Slots []uint32
 }
@@ -148,6 +151,10 @@ func (t *Thread) lend(prologue, target uintptr) {
 	fuel := min(t.budget, fuelSupply)
 	t.budget -= fuel
 	t.fuel = fuel
+	t.number = t.prog.Number
 	enter(prologue, target, t)
 	t.budget += t.fuel
+	if t.number != t.prog.Number {
+		t.prog = t.Env.Program(t.number)
+	}
 }

@@ -25,6 +25,9 @@ type Program struct {
 	Native *Native
 	// Owner is the loader's own object for this program.
 	Owner any
+	// Number tells programs apart that native code calls, by Env.Program; 0 if
+	// it does not call this one.
+	Number uint32
 
 	ops     []Op
 	facts   []Fact

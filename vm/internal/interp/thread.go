@@ -43,6 +43,7 @@ type Thread struct {
 	pc       int
 	exitPC   int // where native code left a function, if the program calls helpers
 	tails    int
+	number   uint32 // of the program whose native code runs
 	mayGotos int
 
 	stackBase uint64

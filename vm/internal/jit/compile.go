@@ -21,8 +21,13 @@ type compiler struct {
 	globals []global
 	// slots are where the slots begin.
 	slots []uint32
+	// used are the registers that the program has to do with; fuel is the one
+	// that holds the fuel, if there was one to spare.
+	used    set
+	fuel    asm.Reg
+	hasFuel bool
 	// epilogue gives the registers back and returns.
-	epilogue, begin, exit, leaveAtExit int
+	epilogue, begin, exit, leaveAtExit, tail int
 	// jumps wait for their slots' entries, exits for a stub that leaves there.
 	jumps, exits []fixup
 	// stubs are code that is seldom reached.
@@ -48,6 +53,7 @@ func compile(p *interp.Program, a asm.Assembler) *compiler {
 		layout: interp.ThreadLayout(), slots: make([]uint32, len(ops)),
 	}
 	c.findGlobals()
+	c.findSpare()
 	c.enterAndLeave()
 	live := liveness(c.flow)
 	for i := 0; i < len(ops); i++ {
@@ -95,26 +101,45 @@ func (c *compiler) findGlobals() {
 // enterAndLeave is the code around the program's own.
 func (c *compiler) enterAndLeave() {
 	for i, r := range c.R {
-		c.Load(8, r, c.Thread, c.register(uint8(i)))
+		if c.used.has(uint8(i)) {
+			c.Load(8, r, c.Thread, c.register(uint8(i)))
+		}
 	}
+	c.loadFuel()
 	c.JmpReg(c.A)
 
 	c.begin = c.Pos()
 	c.Load(8, c.R[1], c.Thread, c.register(1))
 	c.Load(8, c.R[10], c.Thread, c.register(10))
 	for i, r := range c.R {
-		if i != 1 && i != 10 {
+		if i != 1 && i != 10 && c.used.has(uint8(i)) {
 			c.MovImm(r, 0)
 		}
 	}
+	c.loadFuel()
 	start := c.Jmp()
+
+	// From another program: it left its fuel in the thread.
+	c.tail = c.Pos()
+	for i, r := range c.R {
+		if i != 1 && i != 10 && c.used.has(uint8(i)) {
+			c.MovImm(r, 0)
+		}
+	}
+	c.loadFuel()
+	c.StoreImm(4, c.Thread, c.layout.Number, int32(c.p.Number))
+	ownExit := c.Address(c.A)
+	c.Store(8, c.R[10], interp.SavedNative-interp.FrameStride, c.A)
+	tailStart := c.Jmp()
 
 	// The function that exits stands in front of its exit again.
 	c.exit = c.Pos()
+	c.PatchAddress(ownExit, c.exit)
 	c.ArithImm(asm.Add, asm.W64, c.R[10], interp.FrameStride)
 	c.Store(8, c.Thread, c.register(0), c.R[0])
 	c.Store(8, c.Thread, c.register(10), c.R[10])
 	c.StoreImm(8, c.Thread, c.layout.PC, interp.AtExit)
+	c.storeFuel()
 	c.Ret()
 
 	c.leaveAtExit = c.Pos()
@@ -122,10 +147,14 @@ func (c *compiler) enterAndLeave() {
 	c.StoreImm(8, c.Thread, c.layout.PC, interp.AtExit)
 	c.epilogue = c.Pos()
 	for i, r := range c.R {
-		c.Store(8, c.Thread, c.register(uint8(i)), r)
+		if c.used.has(uint8(i)) {
+			c.Store(8, c.Thread, c.register(uint8(i)), r)
+		}
 	}
+	c.storeFuel()
 	c.Ret()
 	c.Patch(start, c.Pos())
+	c.Patch(tailStart, c.Pos())
 }
 
 // register is where the thread keeps register i.
@@ -165,6 +194,8 @@ func (c *compiler) op(i int) {
 		c.JmpMem(c.R[10], interp.SavedNative)
 	case code == interp.OpHelper:
 		c.helper(i, op)
+	case code == interp.OpTailCall:
+		c.tailCall(i)
 	case code == interp.OpAtomic32 || code == interp.OpAtomic64:
 		c.atomic(i, op)
 	default:
@@ -224,13 +255,50 @@ func above6(r uint8) uint8 {
 // takeFuel takes from the fuel in front of slot i, or leaves there if it is
 // used up.
 func (c *compiler) takeFuel(i int, cost int32) {
-	c.ArithMemImm(asm.Sub, c.Thread, c.layout.Fuel, cost)
+	change := func(op asm.ALU) {
+		if c.hasFuel {
+			c.ArithImm(op, asm.W64, c.fuel, cost)
+		} else {
+			c.ArithMemImm(op, c.Thread, c.layout.Fuel, cost)
+		}
+	}
+	change(asm.Sub)
 	empty := c.Jcc(asm.Sign)
 	c.stubs = append(c.stubs, func() {
 		c.Patch(empty, c.Pos())
-		c.ArithMemImm(asm.Add, c.Thread, c.layout.Fuel, cost)
+		change(asm.Add)
 		c.leave(i)
 	})
+}
+
+// findSpare finds a register for the fuel: in memory, it would be what a short
+// loop waits for.
+func (c *compiler) findSpare() {
+	c.used = bit(isa.R0) | bit(isa.R1) | bit(isa.R10)
+	for i := range c.ops {
+		c.used |= mentioned(&c.ops[i])
+	}
+	if len(c.Spare) > 0 {
+		c.fuel, c.hasFuel = c.Spare[0], true
+		return
+	}
+	for r := uint8(isa.R9); r > isa.R0 && !c.hasFuel; r-- {
+		if !c.used.has(r) {
+			c.fuel, c.hasFuel = c.R[r], true
+		}
+	}
+}
+
+func (c *compiler) loadFuel() {
+	if c.hasFuel {
+		c.Load(8, c.fuel, c.Thread, c.layout.Fuel)
+	}
+}
+
+func (c *compiler) storeFuel() {
+	if c.hasFuel {
+		c.Store(8, c.Thread, c.layout.Fuel, c.fuel)
+	}
 }
 
 // helper calls a helper: a few are done here, for the others Go is called.

@@ -201,6 +201,8 @@ func noteOf(op *interp.Op, s *state) note {
 		return note{base: s[op.Src]}
 	case c >= interp.OpStore8 && c <= interp.OpStoreStackK64, c == interp.OpAtomic32, c == interp.OpAtomic64:
 		return note{base: s[op.Dst]}
+	case c == interp.OpTailCall:
+		return note{base: s[isa.R2], arg: s[isa.R1]}
 	case c == interp.OpHelper:
 		return note{base: s[isa.R1], arg: s[isa.R2]}
 	}
@@ -281,7 +283,7 @@ func (f *flow) step(op *interp.Op, s *state) {
 	case c == interp.OpHelper:
 		f.helper(op, s)
 	case c == interp.OpTailCall:
-		s[isa.R0] = held{kind: unknown}
+		s[isa.R0] = held{kind: unknown} // and nothing else changes if it fails
 	}
 	s[isa.R10] = held{kind: frame}
 }

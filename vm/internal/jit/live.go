@@ -10,6 +10,8 @@ type set uint16
 
 const allRegs = 1<<isa.Registers - 1
 
+func (s set) has(r uint8) bool { return s>>r&1 != 0 }
+
 func bit(r uint8) set { return 1 << (r & 15) }
 
 // usesOf are the registers that an operation reads and writes. What calls and
@@ -83,4 +85,21 @@ func liveness(f *flow) []set {
 		}
 	}
 	return after
+}
+
+// mentioned are the registers that an operation has to do with at all.
+func mentioned(op *interp.Op) set {
+	args := set(1<<(isa.R5+1) - 1)
+	switch op.Code {
+	case 0, interp.OpNop, interp.OpMayGoto, interp.OpExit:
+		return 0
+	case interp.OpHelper, interp.OpCall, interp.OpTailCall:
+		return args
+	case interp.OpAtomic32, interp.OpAtomic64:
+		return bit(op.Dst) | bit(op.Src) | bit(isa.R0)
+	case interp.OpLoadAbs, interp.OpLoadInd:
+		return bit(op.Src) | bit(isa.R6) | bit(isa.R0)
+	}
+	reads, writes := usesOf(op)
+	return reads | writes
 }

@@ -39,7 +39,7 @@ func Compile(p *interp.Program, memory *host.Budget) (*Code, error) {
 	interp.Flush(at, at+uintptr(len(mem)))
 	p.SetNative(&interp.Native{
 		Resume: at, Begin: at + uintptr(c.begin),
-		Exit: at + uintptr(c.exit), LeaveAtExit: at + uintptr(c.leaveAtExit), Slots: c.slots,
+		Exit: at + uintptr(c.exit), LeaveAtExit: at + uintptr(c.leaveAtExit), Tail: at + uintptr(c.tail), Slots: c.slots,
 	})
 	return &Code{mem: mem, memory: memory}, nil
 }

@@ -15,6 +15,8 @@ type objectArray struct {
 	slots  []atomic.Pointer[held]
 	charge int64
 	mu     sync.Mutex // of writers
+	// onChange is told of changes; may be nil.
+	onChange func(index uint32, obj Object)
 }
 
 // held is an object in a slot.
@@ -73,6 +75,16 @@ func newObjectArray(s *Spec, env *Env) (Map, error) {
 	return m, nil
 }
 
+// OnChange calls f with what each change makes of a slot, before the slot's
+// former object is released. It is to be called before the map is used.
+func (m *objectArray) OnChange(f func(index uint32, obj Object)) { m.onChange = f }
+
+func (m *objectArray) changed(i uint32, obj Object) {
+	if m.onChange != nil {
+		m.onChange(i, obj)
+	}
+}
+
 // At is the object at index, or nil.
 func (m *objectArray) At(index uint32) Object {
 	if index >= uint32(len(m.slots)) {
@@ -126,6 +138,7 @@ func (m *objectArray) SetObject(key []byte, obj Object, flags uint64) syscall.Er
 	obj.Acquire()
 	m.mu.Lock()
 	old := m.slots[i].Swap(&held{obj})
+	m.changed(i, obj)
 	m.mu.Unlock()
 	if old != nil {
 		old.Release()
@@ -170,6 +183,7 @@ func (m *objectArray) remove(key Pointer) syscall.Errno {
 	}
 	m.mu.Lock()
 	old := m.slots[i].Swap(nil)
+	m.changed(i, nil)
 	m.mu.Unlock()
 	if old == nil {
 		return syscall.ENOENT

@@ -22,6 +22,8 @@ const (
 	zero Reg = 31
 )
 
+var spare = []Reg{19}
+
 // Code is machine code being written. Positions are offsets in bytes.
 type Code struct {
 	// Far makes conditional jumps reach 128 MiB rather than 1.
@@ -44,7 +46,7 @@ func (c *Code) Err() error { return c.err }
 func (c *Code) Machine() asm.Machine {
 	return asm.Machine{
 		R:      [11]Reg{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10},
-		Thread: 11, A: 12, B: 13, C: 14,
+		Thread: 11, A: 12, B: 13, C: 14, Spare: spare,
 	}
 }
 

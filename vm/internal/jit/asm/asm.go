@@ -69,6 +69,8 @@ type Machine struct {
 	R [11]Reg
 	// Thread holds the thread, A to C what an operation needs for itself.
 	Thread, A, B, C Reg
+	// Spare are registers that nothing else uses.
+	Spare []Reg
 }
 
 // Assembler writes code. Positions are offsets in it, and places those of
