@@ -19,6 +19,7 @@ import (
 	"github.com/skepdev/skep/engine"
 	"github.com/skepdev/skep/net/health"
 	"github.com/skepdev/skep/net/lb"
+	"github.com/skepdev/skep/net/proxy"
 	"github.com/skepdev/skep/net/service"
 )
 
@@ -39,6 +40,10 @@ type Config struct {
 	Cgroup     string
 	// TC are devices whose packets are translated on tc, by NAT.
 	TC []engine.Device
+	// Userspace accepts the services' TCP connections in this process instead,
+	// on the frontends' addresses, or on Listen if that is set.
+	Userspace bool
+	Listen    netip.Addr
 	// Place is where this host is: node, zone and addresses.
 	Place service.Options
 	// Poll is how often files are looked at; 0 means 200 ms.
@@ -55,6 +60,7 @@ type Agent struct {
 	plane   *lb.Dataplane
 	sockets *lb.Sockets
 	tc      *lb.TC
+	proxy   *proxy.Proxy
 	links   []engine.Link
 	monitor *health.Monitor
 	ln      net.Listener
@@ -65,6 +71,7 @@ type Agent struct {
 	origin   map[string]string // which file a resource is from; "" is the API
 	pools    map[string][]*service.Pool
 	problems map[string][]string // by service
+	deaf     []string            // what the proxy cannot listen for
 	watchers map[chan client.Event]struct{}
 	due      chan string // services whose checks have news
 }
@@ -104,6 +111,10 @@ func Open(ctx context.Context, eng engine.Engine, cfg Config) (a *Agent, err err
 		a.bring(key)
 	}
 	steps, err := a.plane.Settle()
+	if cfg.Userspace {
+		a.proxy = proxy.New(a.plane, proxy.Options{At: cfg.Listen, Log: a.log})
+	}
+	a.listen()
 	a.mu.Unlock()
 	if err != nil {
 		return nil, fmt.Errorf("remove what is left from before: %w", err)
@@ -223,6 +234,9 @@ func (a *Agent) bring(key string) ([]lb.Step, error) {
 	pools, problems := a.set.Resolve(key, &a.cfg.Place)
 	steps, err := a.plane.Apply(key, pools)
 	var texts []string
+	if !a.cfg.Userspace && slices.ContainsFunc(pools, func(p *service.Pool) bool { return p.ProxyProtocol != 0 }) {
+		texts = append(texts, "proxyProtocol is not sent: only balancing in user space can")
+	}
 	for _, p := range problems {
 		texts = append(texts, p.Reason)
 	}
@@ -237,6 +251,29 @@ func (a *Agent) bring(key string) ([]lb.Step, error) {
 		delete(a.problems, key)
 	}
 	return steps, err
+}
+
+// listen has the proxy accept connections for all frontends. a.mu is held.
+func (a *Agent) listen() {
+	a.deaf = nil
+	if a.proxy == nil {
+		return
+	}
+	var all []proxy.Frontend
+	for _, key := range a.set.Services() {
+		for _, p := range a.pools[key] {
+			if p.Protocol != service.TCP {
+				a.deaf = append(a.deaf, p.Name()+": user space balances TCP only")
+				continue
+			}
+			for _, f := range p.Frontends {
+				all = append(all, proxy.Frontend{Addr: f.Addr, Header: p.ProxyProtocol})
+			}
+		}
+	}
+	for _, err := range a.proxy.Set(all) {
+		a.deaf = append(a.deaf, err.Error())
+	}
 }
 
 // watchHealth says what to check of a service.
@@ -311,6 +348,9 @@ func (a *Agent) reread() {
 		steps, err := a.bring(key)
 		done = append(done, outcome{key, steps, err})
 	}
+	if len(done) > 0 {
+		a.listen()
+	}
 	a.mu.Unlock()
 	for _, o := range done {
 		a.tell(o.key, o.steps, o.err)
@@ -352,7 +392,7 @@ func (a *Agent) Close() error {
 		_ = a.ln.Close() // closed already where Run served
 		a.ln = nil
 	}
-	errs = append(errs, a.monitor.Close(), a.sockets.Close(), a.tc.Close())
+	errs = append(errs, a.proxy.Close(), a.monitor.Close(), a.sockets.Close(), a.tc.Close())
 	for _, l := range a.links {
 		errs = append(errs, l.Close())
 	}

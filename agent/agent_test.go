@@ -43,7 +43,7 @@ type running struct {
 }
 
 // start runs an agent on the embedded engine over a folder.
-func start(t *testing.T, dir string) *running {
+func start(t *testing.T, dir string, change ...func(*Config)) *running {
 	t.Helper()
 	eng, err := embedded.New(embedded.Config{CPUs: 2})
 	if err != nil {
@@ -51,10 +51,14 @@ func start(t *testing.T, dir string) *running {
 	}
 	t.Cleanup(func() { eng.Close() })
 	socket := filepath.Join(dir, "agent.sock")
-	a, err := Open(t.Context(), eng, Config{
+	cfg := Config{
 		Files: []string{filepath.Join(dir, "services")}, Socket: socket, State: filepath.Join(dir, "state"),
 		Poll: 10 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
-	})
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	a, err := Open(t.Context(), eng, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,6 +211,60 @@ func TestAPI(t *testing.T) {
 	r.end()
 	if _, err := r.Services(ctx); !errors.Is(err, client.ErrNoAgent) {
 		t.Errorf("without an agent: %v", err)
+	}
+}
+
+// A client of the service's port gets an answer from its backend, through the
+// agent as an ordinary process.
+func TestUserspace(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			conn.Write([]byte("hello"))
+			conn.Close()
+		}
+	}()
+	// A port that is free, for the service.
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := free.Addr().(*net.TCPAddr).AddrPort()
+	free.Close()
+	dir := t.TempDir()
+	(&running{t: t, dir: dir}).file("s.yaml", fmt.Sprintf(`apiVersion: v1
+kind: Service
+metadata: {name: s}
+spec: {clusterIP: 127.0.0.1, ports: [{port: %d}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: s-1, labels: {kubernetes.io/service-name: s}}
+addressType: IPv4
+endpoints: [{addresses: [127.0.0.1]}]
+ports: [{port: %d}]
+`, at.Port(), ln.Addr().(*net.TCPAddr).Port))
+	r := start(t, dir, func(c *Config) { c.Userspace = true })
+	conn, err := net.Dial("tcp", at.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(5 * time.Second))
+	b := make([]byte, 10)
+	if n, err := conn.Read(b); string(b[:n]) != "hello" {
+		t.Errorf("answer %q, %v", b[:n], err)
+	}
+	if s, err := r.Services(t.Context()); err != nil || s[0].Pools[0].Connections != 1 {
+		t.Errorf("services %+v, %v", s, err)
 	}
 }
 

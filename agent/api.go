@@ -136,6 +136,7 @@ func (a *Agent) putResources(r *http.Request) (any, error) {
 func (a *Agent) bringAndTell(key string) ([]lb.Step, error) {
 	a.mu.Lock()
 	steps, err := a.bring(key)
+	a.listen()
 	a.mu.Unlock()
 	a.tell(key, steps, err)
 	return steps, err

@@ -112,6 +112,7 @@ func (a *Agent) status() (client.Status, error) {
 	for _, p := range a.set.Orphans() {
 		s.Problems = append(s.Problems, p.String())
 	}
+	s.Problems = append(s.Problems, a.deaf...)
 	slices.Sort(s.Problems)
 	return s, nil
 }

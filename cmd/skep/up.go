@@ -37,6 +37,7 @@ and nothing is attached.`
 const upExample = `  skep up -f services/ --interface eth0
   skep up -f services/ --cgroup /sys/fs/cgroup
   skep up -f services/ --dry-run                     what would change
+  skep up -f services/ --userspace --listen 127.0.0.1 --socket ./agent.sock --state ./state
   skep up -f web.yaml --engine embedded              try it without privilege`
 
 // defaultPins is where the dataplane stays between runs.
@@ -48,6 +49,8 @@ type upFlags struct {
 	cgroup, engine           string
 	socket, state, pins      string
 	dryRun, verbose          bool
+	userspace                bool
+	listen                   string
 	node, zone               string
 	source4, source6         string
 	gateway, forward         string
@@ -76,6 +79,8 @@ func newUpCommand(s *streams) *cobra.Command {
 	fl.StringArrayVarP(&u.interfaces, "interface", "i", nil, "interface whose packets are balanced (again for more)")
 	fl.StringArrayVar(&u.tc, "tc", nil, "interface whose packets are balanced on tc, by NAT (again for more)")
 	fl.StringVar(&u.cgroup, "cgroup", "", "folder of the cgroup whose sockets are balanced")
+	fl.BoolVar(&u.userspace, "userspace", false, "accept TCP connections in this process, without privilege, and choose backends on the embedded engine")
+	fl.StringVar(&u.listen, "listen", "", "address to listen on with --userspace (default: the services' own)")
 	fl.BoolVar(&u.dryRun, "dry-run", false, "print what would change, and change nothing")
 	fl.StringVar(&u.node, "node", "", "this node's name in EndpointSlices (default: the host's name)")
 	fl.StringVar(&u.zone, "zone", "", "this node's zone")
@@ -131,6 +136,7 @@ func (u *upFlags) config(s *streams, eng engine.Engine) (agent.Config, error) {
 		}
 		c.LB.Gateway = mac
 	}
+	c.Userspace, c.Listen = u.userspace, address("listen", u.listen)
 	c.Place.Node, c.Place.Zone = u.node, u.zone
 	if c.Place.Node == "" {
 		c.Place.Node, _ = os.Hostname() // without, no endpoint is local
@@ -181,6 +187,14 @@ func (u *upFlags) run(ctx context.Context, s *streams, f format) error {
 	want, err := choose.Parse(u.engine)
 	if err != nil {
 		return usage(err)
+	}
+	if u.userspace {
+		if len(u.interfaces)+len(u.tc) > 0 || u.cgroup != "" || want == choose.Kernel {
+			return usage(errors.New("--userspace works on the embedded engine and attaches to nothing"))
+		}
+		want = choose.Embedded
+	} else if u.listen != "" {
+		return usage(errors.New("--listen needs --userspace"))
 	}
 	eng, why, err := choose.Open(ctx, want)
 	if err != nil {

@@ -25,7 +25,7 @@ var public = []string{
 	"abi", "choose", "demo", "doctor", "embedded", "engine", "engine/enginetest",
 	"inspect", "isa", "kernel", "lab", "object", "replay", "verifier", "vm", "bpf",
 	"lang", "lang/syntax", "trace",
-	"agent", "client", "net/health", "net/lb", "net/maglev", "net/service",
+	"agent", "client", "net/health", "net/lb", "net/maglev", "net/proxy", "net/service",
 }
 
 // TestPublicAPI compares each public package's exported declarations with

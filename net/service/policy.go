@@ -42,6 +42,9 @@ type PolicySpec struct {
 	// second and third octet of a connection id, unencrypted
 	// (draft-ietf-quic-load-balancers).
 	QUIC map[netip.Addr]uint16 `json:"quic,omitempty"`
+	// ProxyProtocol tells backends the client's address, in user space where
+	// they would see the balancer's: "v1" or "v2".
+	ProxyProtocol string `json:"proxyProtocol,omitempty"`
 	// MaxTable bounds the number of entries of the Maglev table: 0 means what
 	// the number of backends asks for.
 	MaxTable uint32 `json:"maxTable,omitempty"`

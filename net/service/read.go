@@ -225,6 +225,7 @@ func readPolicy(d *strictyaml.Document) (Resource, error) {
 	if h := p.Spec.Health; h != nil {
 		c.health(h)
 	}
+	c.word(p.Spec.ProxyProtocol, []string{"v1", "v2"}, "spec", "proxyProtocol")
 	c.that(p.Spec.MaxTable == 0 || p.Spec.MaxTable >= 7, "must be at least 7", "spec", "maxTable")
 	return p, c.err
 }

@@ -152,6 +152,9 @@ func (r *resolver) pool(p *KubePort, fam int, scope string, fs []Frontend, bs []
 		Frontends: fs, Backends: bs, QUIC: r.policy.QUIC,
 		Health: r.policy.Health, Draining: -1, SlowStart: time.Duration(r.policy.SlowStart),
 	}
+	if v := r.policy.ProxyProtocol; v != "" {
+		pool.ProxyProtocol = int(v[1] - '0')
+	}
 	if r.policy.Draining != nil {
 		pool.Draining = time.Duration(*r.policy.Draining)
 	}

@@ -32,6 +32,9 @@ type Pool struct {
 	// QUIC server ids of backend addresses.
 	QUIC map[netip.Addr]uint16 `json:"quic,omitempty"`
 
+	// ProxyProtocol version for balancing in user space; 0: none.
+	ProxyProtocol int `json:"proxy_protocol,omitempty"`
+
 	Health *Health `json:"-"`
 	// Draining bounds how long connections stay with a backend that left;
 	// negative means as long as they live.

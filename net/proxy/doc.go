@@ -1,0 +1,14 @@
+// Package proxy balances TCP connections in user space: an ordinary process
+// accepts them and connects to backends, without privilege. Which backend it is
+// the load balancer's program decides, run on the embedded engine over the same
+// tables as anywhere else.
+//
+//	p := proxy.New(plane, proxy.Options{})
+//	problems := p.Set(frontends)   // opens and closes listeners
+//	err := p.Close()               // and ends connections
+//
+// Bytes go from socket to socket in the kernel where Go's io.Copy can have it so
+// (splice on Linux). Backends see the proxy's address; with the PROXY protocol
+// (versions 1 and 2, haproxy.org/download/3.0/doc/proxy-protocol.txt) they are
+// told the client's.
+package proxy
