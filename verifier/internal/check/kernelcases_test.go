@@ -186,7 +186,7 @@ func (w *kernelWorld) program(tc *testCase) (*Program, Options, error) {
 		case "sleepable":
 			p.Flags |= flagSleepable
 		case "value":
-			m := &Map{Name: rest, Type: abi.MapArray, KeySize: 4, MaxEntries: 4}
+			m := &Map{Name: rest, Type: abi.MapArray, KeySize: 4, MaxEntries: 1}
 			var st *btf.Struct
 			if err := w.prog.TypeByName(rest, &st); err != nil {
 				return nil, o, err
