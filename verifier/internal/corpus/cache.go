@@ -18,7 +18,7 @@ type Cache struct {
 }
 
 // Format changes when what the kernel is asked does.
-const Format = "6"
+const Format = "8"
 
 // OpenCache opens a cache below dir; "" means the user's cache directory.
 func OpenCache(dir string) (*Cache, error) {

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
+
+	"github.com/skepdev/skep/isa"
 )
 
 // Kernel is the judge that asks the running kernel: it loads the program and lets
@@ -43,6 +46,14 @@ const (
 func kernelLoad(c *Case, spec *ebpf.CollectionSpec, prog string) Verdict {
 	if spec.Programs[prog].Type == ebpf.Extension {
 		return Verdict{NotSupported: "an extension needs the program that it replaces a function of"}
+	}
+	if holdsGraphs(spec) {
+		// The kernel compares their elements' types by identity, and cilium/ebpf
+		// loads the types of maps apart from those of programs.
+		return Verdict{NotSupported: "a map with lists or trees cannot be given the program's types here"}
+	}
+	if castsArena(spec.Programs[prog].Instructions) {
+		return Verdict{NotSupported: "cilium/ebpf does not encode casts of arena pointers"}
 	}
 	opts := ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{LogLevel: ebpf.LogLevelStats, LogSizeStart: logSize}}
 	if c.BTFPath != "" {
@@ -100,6 +111,36 @@ func (v Verdict) unlessBuiltWithout(t ebpf.ProgramType) Verdict {
 		}
 	}
 	return v
+}
+
+// castsArena reports moves between address spaces, whose offset field the library
+// clears when it encodes them.
+func castsArena(insns asm.Instructions) bool {
+	return slices.ContainsFunc(insns, func(ins asm.Instruction) bool {
+		return ins.OpCode == asm.Mov.Op(asm.RegSource) && ins.Offset == isa.OffAddrSpaceCast
+	})
+}
+
+// holdsGraphs reports maps whose values have the roots of lists or trees.
+func holdsGraphs(spec *ebpf.CollectionSpec) bool {
+	contains := func(tag string) bool { return strings.HasPrefix(tag, "contains:") }
+	for _, m := range spec.Maps {
+		if ds, ok := m.Value.(*btf.Datasec); ok {
+			for _, v := range ds.Vars {
+				if v, ok := v.Type.(*btf.Var); ok && slices.ContainsFunc(v.Tags, contains) {
+					return true
+				}
+			}
+		}
+		if st, ok := btf.As[*btf.Struct](m.Value); ok {
+			for _, f := range st.Members {
+				if slices.ContainsFunc(f.Tags, contains) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // rejected sorts what a load failed of: the verifier, or something before it.

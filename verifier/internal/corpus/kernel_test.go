@@ -6,6 +6,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
 )
 
 // needBPF skips unless programs can be loaded.
@@ -84,4 +85,29 @@ func TestKernelUnprivileged(t *testing.T) {
 		}
 	}
 	needBPF(t)
+}
+
+// TestBeyondTheLibrary: what cilium/ebpf would hand to the kernel in another form is
+// not asked about.
+func TestBeyondTheLibrary(t *testing.T) {
+	cast := asm.Mov.Reg(asm.R1, asm.R2)
+	if castsArena(asm.Instructions{cast}) {
+		t.Error("a move is taken for a cast")
+	}
+	cast.Offset = 1
+	if !castsArena(asm.Instructions{cast}) {
+		t.Error("a cast is not seen")
+	}
+	root := func(tags ...string) *ebpf.CollectionSpec {
+		v := &btf.Var{Name: "root", Type: &btf.Int{Size: 4}, Tags: tags}
+		ds := &btf.Datasec{Name: ".data.A", Size: 4, Vars: []btf.VarSecinfo{{Type: v, Size: 4}}}
+		return &ebpf.CollectionSpec{Maps: map[string]*ebpf.MapSpec{".data.A": {Value: ds}}}
+	}
+	if holdsGraphs(root("other")) || !holdsGraphs(root("contains:node_data:node")) {
+		t.Error("roots in global data are not told from others")
+	}
+	member := &ebpf.CollectionSpec{Maps: map[string]*ebpf.MapSpec{"m": {Value: &btf.Struct{Name: "v", Size: 16, Members: []btf.Member{{Name: "l", Type: &btf.Int{Size: 4}, Tags: []string{"contains:x:y"}}}}}}}
+	if !holdsGraphs(member) {
+		t.Error("a root in a map's value is not seen")
+	}
 }
