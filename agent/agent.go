@@ -243,6 +243,9 @@ func (a *Agent) bring(key string) ([]lb.Step, error) {
 	if err != nil {
 		texts = append(texts, err.Error())
 	}
+	if err := a.endLeft(a.pools[key], pools); err != nil {
+		texts = append(texts, err.Error())
+	}
 	a.pools[key], a.problems[key] = pools, texts
 	if len(pools) == 0 {
 		delete(a.pools, key)
@@ -251,6 +254,37 @@ func (a *Agent) bring(key string) ([]lb.Step, error) {
 		delete(a.problems, key)
 	}
 	return steps, err
+}
+
+// endLeft ends the sockets connected to backends that have left, where that is
+// asked for: the packets of those sockets pass no program that could lead them
+// elsewhere.
+func (a *Agent) endLeft(before, now []*service.Pool) error {
+	if a.cfg.Cgroup == "" {
+		return nil
+	}
+	left := map[netip.AddrPort]bool{}
+	for _, p := range before {
+		for _, b := range p.Backends {
+			if p.EndSockets && p.Protocol == service.TCP {
+				left[b.Addr] = true
+			}
+		}
+	}
+	for _, p := range now {
+		for _, b := range p.Backends {
+			delete(left, b.Addr)
+		}
+	}
+	var errs []error
+	for addr := range left {
+		n, err := endSockets(addr)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("end the sockets to %v: %w", addr, err))
+		}
+		a.log.Info("ended sockets", "backend", addr, "sockets", n)
+	}
+	return errors.Join(errs...)
 }
 
 // listen has the proxy accept connections for all frontends. a.mu is held.

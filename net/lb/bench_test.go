@@ -122,7 +122,7 @@ func TestPacketTimes(t *testing.T) {
 		else4 = "eth / ip4 11.0.0.1 > 10.99.0.1 / tcp 40000 > 80"
 	)
 	for _, services := range []int{1, 5000} {
-		for _, forward := range []service.Forward{service.ForwardIPIP, service.ForwardGUE, service.ForwardDSR, service.ForwardNAT} {
+		for _, forward := range []service.Forward{service.ForwardIPIP, service.ForwardDSR, service.ForwardNAT} {
 			cfg := benchConfig
 			cfg.Forward = forward
 			d := open(t, eng, cfg)

@@ -34,6 +34,9 @@ type PolicySpec struct {
 	// Draining is how long established connections stay with a backend that
 	// has left; absent means as long as they live.
 	Draining *Duration `json:"draining,omitempty"`
+	// EndSockets ends the sockets of this host's clients that are connected to
+	// a backend that has left, where sockets are balanced (skep up --cgroup).
+	EndSockets bool `json:"endSockets,omitempty"`
 	// SlowStart raises the weight of a backend that became healthy from a
 	// tenth to the whole over this time.
 	SlowStart Duration `json:"slowStart,omitempty"`

@@ -38,8 +38,9 @@ type Pool struct {
 	Health *Health `json:"-"`
 	// Draining bounds how long connections stay with a backend that left;
 	// negative means as long as they live.
-	Draining  time.Duration `json:"-"`
-	SlowStart time.Duration `json:"-"`
+	Draining   time.Duration `json:"-"`
+	EndSockets bool          `json:"-"`
+	SlowStart  time.Duration `json:"-"`
 }
 
 // Name tells the pool from all others: default/web:http/TCP/4/cluster.
