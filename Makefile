@@ -16,7 +16,7 @@ test: ## everything this machine can run
 	go test ./...
 
 test-race: ## what runs concurrently, under the race detector (needs gcc)
-	CGO_ENABLED=1 go test -race ./engine/... ./vm/... ./embedded/... ./lab/... ./replay/...
+	CGO_ENABLED=1 go test -race ./engine/... ./vm/... ./embedded/... ./lab/... ./replay/... ./agent/... ./net/health/... ./net/proxy/...
 
 test-vm: ## attach kinds that the running kernel refuses, in virtual machines (needs qemu-system-x86_64, apt, dpkg)
 	go run ./internal/vmtest/cmd/vmtest -kernel $(VERSIONS) ./kernel
@@ -49,8 +49,8 @@ bench-go: ## each Go benchmark, with its peer in the same run
 	go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: bench-lb
-bench-lb: ## the load balancer, time per packet by way of forwarding (needs root)
-	SKEP_BENCH_LB=1 go test ./net/lb -run TestPacketTimes -v
+bench-lb: ## the load balancer: time per packet by way of forwarding, sockets beside direct ones (needs root)
+	SKEP_BENCH_LB=1 go test ./net/lb -run "PacketTimes|SocketTimes" -v
 
 bpf: ## rebuild the committed objects (needs clang-19)
 	go run ./bpf/internal/build

@@ -139,6 +139,9 @@ func TestMain(m *testing.M) {
 	if target := os.Getenv("SKEP_LB_DIAL"); target != "" {
 		os.Exit(dial(target))
 	}
+	if target := os.Getenv("SKEP_LB_BENCH"); target != "" {
+		os.Exit(benchDial(target))
+	}
 	os.Exit(m.Run())
 }
 
