@@ -194,12 +194,17 @@ func (c *Checker) breakDynptr(f *Frame, slot int) error {
 	c.log.scratchSlot(f, slot)
 	c.log.scratchSlot(f, slot-1)
 	f.Slots[slot], f.Slots[slot-1] = Slot{}, Slot{}
+	c.dropSlices(id)
+	return nil
+}
+
+// dropSlices invalidates what points into a dynptr's memory.
+func (c *Checker) dropSlices(id uint32) {
 	c.cur.eachReg(func(r *Reg) {
 		if r.Kind == Mem && r.Flags&^(MaybeNull|RdOnly|fromPacket) == 0 && r.Obj == id && id != 0 {
 			c.invalidate(r)
 		}
 	})
-	return nil
 }
 
 // clonedElsewhere reports that another dynptr holds the same reference, so that
@@ -229,6 +234,8 @@ func (c *Checker) destroyDynptr(r *Reg) error {
 		f := c.cur.Frames[fr]
 		for i := 1; i < len(f.Slots); i++ {
 			if s := &f.Slots[i]; s.Types[0] == SlotDyn && s.State == 1 && s.Ref == ref {
+				// Slices of packets carry no reference; these might not either.
+				c.dropSlices(s.ID)
 				f.Slots[i], f.Slots[i-1] = Slot{}, Slot{}
 			}
 		}

@@ -299,4 +299,3 @@ func TestKernelTable(t *testing.T) {
 		}
 	}
 }
-
