@@ -120,6 +120,9 @@ func (c *Checker) findHelper(id int32) (*helperCall, error) {
 	}
 	h := &helperCall{id: proto.ID, name: proto.ID.String(), helper: proto, raw: rawMem{reg: -1}}
 	args, flags, ok := proto.Prototype(c.prog.Type)
+	if c.iterHelper(proto.ID) {
+		args, flags, ok = proto.Prototype(abi.ProgLSM)
+	}
 	if !ok || !c.helperAvailable(proto) {
 		return nil, c.reject(RuleHelper, EINVAL, "program of this type cannot use helper %s#%d", h.name, id)
 	}

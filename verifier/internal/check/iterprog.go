@@ -1,6 +1,10 @@
 package check
 
-import "github.com/cilium/ebpf/btf"
+import (
+	"github.com/cilium/ebpf/btf"
+
+	"github.com/skepdev/skep/abi"
+)
 
 // iterArg is what an iterator passes to its programs, by the argument's index.
 type iterArg struct {
@@ -54,4 +58,15 @@ func (c *Checker) iteratorArgs(name string) {
 		}
 		k.special[a.index] = r
 	}
+}
+
+// iterHelper reports helpers that only programs of some iterators have, among
+// those of their type (get_func_proto of the iterator): they take a socket as LSM
+// programs pass it.
+func (c *Checker) iterHelper(id abi.HelperID) bool {
+	if c.prog.Type != abi.ProgTracing || c.prog.AttachType != abi.AttachTraceIter {
+		return false
+	}
+	socket := c.prog.AttachTo == "tcp" || c.prog.AttachTo == "unix"
+	return socket && (id == abi.FnSetsockopt || id == abi.FnGetsockopt)
 }
