@@ -83,6 +83,8 @@ type Options struct {
 	// Interpret keeps the embedded engine from compiling programs to native
 	// code; it means nothing to the kernel's.
 	Interpret bool
+	// Profile makes the embedded engine count how often each instruction runs.
+	Profile bool
 }
 
 // OpenWith is Open with options.

@@ -21,7 +21,7 @@ func openKernel() (engine.Engine, error) {
 }
 
 func openEmbedded(opts Options) (engine.Engine, error) {
-	eng, err := embedded.New(embedded.Config{Interpret: opts.Interpret})
+	eng, err := embedded.New(embedded.Config{Interpret: opts.Interpret, Profile: opts.Profile})
 	if err != nil {
 		return nil, err
 	}

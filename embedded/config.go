@@ -24,6 +24,9 @@ type Config struct {
 	// Interpret runs programs without compiling them to native code, as is done
 	// anyway where there is no compiler for the processor.
 	Interpret bool
+	// Profile counts how often each instruction of a program runs: see
+	// [engine.Compiled]. It takes time, and needs native code.
+	Profile bool
 	// Clock returns nanoseconds since boot for the programs' clocks; nil means
 	// the machine's. Safe for concurrent use.
 	Clock func() uint64

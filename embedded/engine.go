@@ -39,7 +39,7 @@ var _ engine.Engine = (*Engine)(nil)
 func New(cfg Config) (*Engine, error) {
 	e := &Engine{cfg: cfg}
 	m, err := vm.New(vm.Config{
-		CPUs: cfg.CPUs, MaxMemory: cfg.MaxMemory, MaxInstructions: cfg.MaxInstructions, Interpret: cfg.Interpret, Clock: cfg.Clock,
+		CPUs: cfg.CPUs, MaxMemory: cfg.MaxMemory, MaxInstructions: cfg.MaxInstructions, Interpret: cfg.Interpret, Profile: cfg.Profile, Clock: cfg.Clock,
 		Printk: e.printk.add, Network: network{e},
 	})
 	if err != nil {

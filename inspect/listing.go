@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"strconv"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -38,6 +39,10 @@ type Line struct {
 	Text string            `json:"text"`
 	// Note says what the text cannot: what a CO-RE relocation is about.
 	Note string `json:"note,omitempty"`
+	// Native is what an engine made of the instruction, line by line, and Hits
+	// how often it was run; both only if the caller put them there.
+	Native []string `json:"native,omitempty"`
+	Hits   *uint64  `json:"hits,omitempty"`
 }
 
 // List writes down the code of a program of a collection; an empty name means
@@ -124,12 +129,16 @@ func (f *ListedFunction) writeText(b *bufio.Writer, opts TextOptions) {
 	} else {
 		fmt.Fprintf(b, "%s:\n", f.Name)
 	}
+	hits := f.hitsWidth()
 	for _, l := range f.Lines {
 		if l.Label != "" {
 			fmt.Fprintf(b, "%s:\n", l.Label)
 		}
 		if l.Source != nil && !opts.NoSource {
 			fmt.Fprintf(b, "; %s\n", l.Source.short())
+		}
+		if hits > 0 && l.Hits != nil {
+			fmt.Fprintf(b, "%*d ", hits, *l.Hits)
 		}
 		fmt.Fprintf(b, "%6d: ", l.Slot)
 		if opts.Opcodes {
@@ -140,7 +149,20 @@ func (f *ListedFunction) writeText(b *bufio.Writer, opts TextOptions) {
 			fmt.Fprintf(b, "  ; %s", l.Note)
 		}
 		b.WriteString("\n")
+		for _, n := range l.Native {
+			fmt.Fprintf(b, "            %s\n", n)
+		}
 	}
+}
+
+// hitsWidth is how wide the column of hits is, 0 if there are none.
+func (f *ListedFunction) hitsWidth() (width int) {
+	for _, l := range f.Lines {
+		if l.Hits != nil {
+			width = max(width, len(strconv.FormatUint(*l.Hits, 10)), 8)
+		}
+	}
+	return width
 }
 
 // short is the line's text with its place behind it.

@@ -26,6 +26,9 @@ type Config struct {
 	// is no compiler for the processor, or no executable memory to be had, they
 	// are interpreted anyway.
 	Interpret bool
+	// Profile makes native code count how often each instruction runs
+	// ([Program.Hits]), which takes time.
+	Profile bool
 	// Network answers what programs ask about devices and routes. Nil means
 	// that there are none.
 	Network Network

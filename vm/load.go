@@ -147,7 +147,7 @@ func (p *Program) addCode() {
 		return
 	}
 	p.i.Number = p.id
-	code, err := jit.Compile(p.i, p.m.memory)
+	code, err := jit.Compile(p.i, p.m.memory, p.m.cfg.Profile)
 	if err != nil || code == nil {
 		return
 	}
@@ -309,6 +309,32 @@ func (m *Machine) stopped(err error) error {
 		Address: s.Address, Size: s.Size, Write: s.Write, Reason: s.Reason,
 	}
 }
+
+// NativeCode is the program's code for a processor, "amd64" or "arm64",
+// whatever this one is.
+func (p *Program) NativeCode(arch string) ([]NativeCode, error) {
+	pieces, err := jit.Pieces(p.i, arch)
+	if err != nil {
+		return nil, fmt.Errorf("compile program %s for %s: %w", p.spec.Name, arch, err)
+	}
+	out := make([]NativeCode, len(pieces))
+	for i, pc := range pieces {
+		out[i] = NativeCode(pc)
+	}
+	return out, nil
+}
+
+// NativeCode is a piece of machine code and the slot it was made for, -1 for
+// what surrounds the program. Aside says that it stands away from the others.
+type NativeCode struct {
+	Slot, Offset int
+	Aside        bool
+	Bytes        []byte
+}
+
+// Hits is how often each slot was run, counted by basic block; nil without
+// Config.Profile, or if the program is interpreted.
+func (p *Program) Hits() []uint64 { return p.code.Hits() }
 
 // CodeSize is the bytes of the program's native code; 0 if it is interpreted.
 func (p *Program) CodeSize() int { return p.code.Size() }

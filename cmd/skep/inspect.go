@@ -17,20 +17,22 @@ import (
 
 const inspectLong = `Say what a compiled object holds, without loading it: programs with the helpers
 they call and the stack they need, maps, global variables, CO-RE relocations;
-with --listing the code with its source between the lines, with --types the
-types as C, with --graph the flow of control as a drawing.
+with --listing the code with its source between the lines, with --asm what the
+embedded engine compiles it to as well, with --types the types as C, with
+--graph the flow of control as a drawing.
 
 Objects for other machines and kernels can be inspected anywhere.`
 
 const inspectExample = `  skep inspect prog.o
   skep inspect prog.o -o json
   skep inspect prog.o --listing --program filter
+  skep inspect prog.o --asm amd64 --program filter
   skep inspect prog.o --graph svg --program filter --out filter.svg
   skep inspect prog.o --types`
 
 // inspectFlags are the command line of skep inspect.
 type inspectFlags struct {
-	program, graph, out               string
+	program, graph, out, asm          string
 	listing, types, opcodes, noSource bool
 	format                            format
 }
@@ -50,6 +52,7 @@ func newInspectCommand(s *streams) *cobra.Command {
 	fl.BoolVar(&f.listing, "listing", false, "print the code with its source")
 	fl.BoolVar(&f.opcodes, "opcodes", false, "with --listing: the bytes of the instructions too")
 	fl.BoolVar(&f.noSource, "no-source", false, "with --listing: leave the source out")
+	addChoice(cmd, &f.asm, "asm", "", "", "list the code with what the embedded engine compiles it to", "amd64", "arm64")
 	fl.BoolVar(&f.types, "types", false, "print the types as C")
 	addChoice(cmd, &f.graph, "graph", "", "", "draw the flow of control", "dot", "svg")
 	fl.StringVar(&f.out, "out", "", "write to a file instead of standard output")
@@ -67,10 +70,12 @@ func (f *inspectFlags) check() error {
 	switch {
 	case chosen > 1:
 		return usage(errors.New("--listing, --types and --graph exclude each other"))
-	case f.program != "" && !f.listing && f.graph == "":
+	case f.program != "" && !f.listing && f.graph == "" && f.asm == "":
 		return usage(errors.New("--program belongs to --listing or --graph"))
-	case (f.opcodes || f.noSource) && !f.listing:
+	case (f.opcodes || f.noSource) && !f.listing && f.asm == "":
 		return usage(errors.New("--opcodes and --no-source belong to --listing"))
+	case f.asm != "" && (f.types || f.graph != ""):
+		return usage(errors.New("--asm is a listing, and --types and --graph are none"))
 	}
 	return nil
 }
@@ -79,6 +84,7 @@ func (f *inspectFlags) run(s *streams, path string) (err error) {
 	if err := f.check(); err != nil {
 		return err
 	}
+	f.listing = f.listing || f.asm != ""
 	if err := keepInputs(f.out, path); err != nil {
 		return err
 	}
@@ -132,6 +138,11 @@ func (f *inspectFlags) print(s *streams, path string, spec *ebpf.CollectionSpec)
 		l, err := inspect.List(spec, f.program)
 		if err != nil {
 			return err
+		}
+		if f.asm != "" {
+			if err := addNative(l, spec, f.program, f.asm); err != nil {
+				return err
+			}
 		}
 		if f.format != formatTable {
 			return s.print(f.format, l)

@@ -29,6 +29,9 @@ arrays the list of values.
 --compare runs both engines in lockstep and reports the first packet, verdict,
 map entry or ring buffer record that differs; it exits with 1 if one does.
 
+--profile prints the program's code, its source between the lines, with how
+often each instruction ran.
+
 Packets that go on are written to --out as the program left them, with their
 time stamps. What programs print with bpf_printk goes to standard error.`
 
@@ -43,7 +46,7 @@ type runFlags struct {
 	pcap, out, program, engine, jit, btf string
 	set, fill, kconfig, sizes            []string
 	dumpMaps, ignoreMaps                 []string
-	compare, each, context, log          bool
+	compare, each, context, log, profile bool
 	repeat, every                        int
 	format                               format
 }
@@ -78,6 +81,7 @@ func newRunCommand(s *streams) *cobra.Command {
 	fl.BoolVar(&f.context, "context", false, "hand interface, time and length of the capture to tc and socket programs")
 	fl.StringVar(&f.btf, "btf", "", "types to relocate against instead of the running kernel's: a BTF or ELF `FILE`")
 	fl.BoolVar(&f.log, "verifier-log", false, "print the verifier's log")
+	fl.BoolVar(&f.profile, "profile", false, "print the code with how often each instruction ran (embedded engine)")
 	addChoice(cmd, &f.engine, "engine", "", "auto", "engine to run on", "auto", "kernel", "embedded")
 	addChoice(cmd, &f.jit, "jit", "", "on", "whether the embedded engine compiles programs to native code", "on", "off")
 	addFormat(cmd, &f.format)
@@ -97,6 +101,8 @@ func (f *runFlags) check() error {
 		return usage(errors.New("--compare runs both engines and takes no --engine"))
 	case f.jit == "off" && f.engine != "embedded" && !f.compare:
 		return usage(errors.New("--jit off is for the embedded engine: give --engine embedded too"))
+	case f.profile && (f.engine != "embedded" || f.jit == "off"):
+		return usage(errors.New("--profile is for native code of the embedded engine: give --engine embedded, and no --jit off"))
 	case !f.compare && (len(f.ignoreMaps) > 0 || f.every > 0):
 		return usage(errors.New("--ignore-map and --every belong to --compare"))
 	case f.compare && f.pcap == "-":
@@ -155,6 +161,11 @@ func (f *runFlags) run(ctx context.Context, s *streams, object string) error {
 	if err := f.dump(coll, result); err != nil && runErr == nil {
 		runErr = err
 	}
+	if f.profile {
+		if result.Profile, err = profile(p.spec, coll, p.program); err != nil && runErr == nil {
+			runErr = err
+		}
+	}
 	if err := result.print(s, f); err != nil && runErr == nil {
 		runErr = err
 	}
@@ -164,7 +175,9 @@ func (f *runFlags) run(ctx context.Context, s *streams, object string) error {
 	return nil
 }
 
-func (f *runFlags) options() choose.Options { return choose.Options{Interpret: f.jit == "off"} }
+func (f *runFlags) options() choose.Options {
+	return choose.Options{Interpret: f.jit == "off", Profile: f.profile}
+}
 
 // openEngine opens an engine by the flag's word.
 func openEngine(ctx context.Context, word string, opts choose.Options) (engine.Engine, choose.Reason, error) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/skepdev/skep/choose"
+	"github.com/skepdev/skep/inspect"
 	"github.com/skepdev/skep/replay"
 )
 
@@ -17,7 +18,9 @@ type runResult struct {
 	Each   []packetLine      `json:"each,omitempty"`
 	Maps   []*replay.MapDump `json:"maps,omitempty"`
 	Printk []string          `json:"printk,omitempty"`
-	Notes  []string          `json:"notes,omitempty"`
+	// Profile is the program's code with how often it ran.
+	Profile *inspect.Listing `json:"profile,omitempty"`
+	Notes   []string         `json:"notes,omitempty"`
 }
 
 // packetLine is one packet with --each.
@@ -76,6 +79,10 @@ func (r *runResult) print(s *streams, f *runFlags) error {
 		if err := printMap(s, m); err != nil {
 			return err
 		}
+	}
+	if r.Profile != nil {
+		fmt.Fprintln(s.out)
+		return r.Profile.WriteText(s.out, inspect.TextOptions{})
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 type Layout struct {
 	R, PC, Fuel                   int32
 	ExitPC, Tails, Number         int32
+	Scratch                       int32
 	LastFrame                     int32 // frame pointer from which no calls are possible
 	ContextLen                    int32 // bytes of a context that is memory, else 0
 	XDP                           int32 // pointer to a packet.XDP
@@ -69,6 +70,7 @@ func ThreadLayout() Layout {
 	var t Thread
 	return Layout{
 		R: int32(unsafe.Offsetof(t.R)), PC: int32(unsafe.Offsetof(t.pc)), Fuel: int32(unsafe.Offsetof(t.fuel)),
+		Scratch:   int32(unsafe.Offsetof(t.scratch)),
 		Tails:     int32(unsafe.Offsetof(t.tails)),
 		Number:    int32(unsafe.Offsetof(t.number)),
 		ExitPC:    int32(unsafe.Offsetof(t.exitPC)),

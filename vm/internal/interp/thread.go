@@ -41,7 +41,8 @@ type Thread struct {
 	stop     *Stop
 	prog     *Program
 	pc       int
-	exitPC   int // where native code left a function, if the program calls helpers
+	scratch  uint64 // where native code puts what it needs a register for
+	exitPC   int    // where native code left a function, if the program calls helpers
 	tails    int
 	number   uint32 // of the program whose native code runs
 	mayGotos int

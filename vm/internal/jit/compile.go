@@ -30,6 +30,9 @@ type compiler struct {
 	epilogue, begin, exit, leaveAtExit, tail int
 	// jumps wait for their slots' entries, exits for a stub that leaves there.
 	jumps, exits []fixup
+	marks        []mark
+	// profile counts runs, or is nil.
+	profile *Profile
 	// stubs are code that is seldom reached.
 	stubs []func()
 }
@@ -46,18 +49,28 @@ type fixup struct{ place, slot int }
 
 // compile translates p. The first byte of the code takes over the registers and
 // jumps to A, which is to be where a slot begins.
-func compile(p *interp.Program, a asm.Assembler) *compiler {
+// With profile it counts what runs there.
+func compile(p *interp.Program, a asm.Assembler, profile *Profile) *compiler {
 	ops := p.Ops()
 	c := &compiler{
 		Assembler: a, Machine: a.Machine(), p: p, ops: ops, flow: follow(p),
 		layout: interp.ThreadLayout(), slots: make([]uint32, len(ops)),
 	}
+	if profile != nil {
+		*profile = *newProfile(c.flow)
+		c.profile = profile
+	}
 	c.findGlobals()
 	c.findSpare()
+	c.at(-1, false)
 	c.enterAndLeave()
 	live := liveness(c.flow)
 	for i := 0; i < len(ops); i++ {
 		c.slots[i] = uint32(c.Pos())
+		c.at(i, false)
+		if c.flow.reached[i] {
+			c.count(i)
+		}
 		if w := c.windowAt(i, live); w != nil {
 			c.window(w)
 			i = w.last
@@ -73,9 +86,11 @@ func compile(p *interp.Program, a asm.Assembler) *compiler {
 	}
 	c.leave(len(ops) - 1)               // never reached
 	for n := 0; n < len(c.stubs); n++ { // they may add some
+		c.at(-1, true)
 		c.stubs[n]()
 	}
 	for _, e := range c.exits {
+		c.at(e.slot, true)
 		c.Patch(e.place, c.Pos())
 		c.leave(e.slot)
 	}

@@ -26,7 +26,7 @@ func (c *compiler) tailCall(i int) {
 	c.Lea(c.A, fp, interp.FrameStride*(abi.MaxCallFrames-1))
 	c.ArithFrom(asm.Cmp, c.A, c.Thread, c.layout.LastFrame)
 	c.leaveIf(asm.NotEqual, i) // this is not the first frame
-	tails := c.R[0] // which gets the error, or goes with its program
+	tails := c.R[0]            // which gets the error, or goes with its program
 	c.Load(8, tails, c.Thread, c.layout.Tails)
 	c.ArithImm(asm.Cmp, asm.W64, tails, abi.MaxTailCalls)
 	c.leaveIf(asm.AboveEqual, i)

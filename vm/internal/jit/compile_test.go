@@ -34,7 +34,7 @@ func TestCompileAnything(t *testing.T) {
 		if err != nil {
 			rt.Skip(err)
 		}
-		c := compile(p, assembler(rapid.SampledFrom([]string{"amd64", "arm64"}).Draw(rt, "arch"), rapid.Bool().Draw(rt, "far")))
+		c := compile(p, assembler(rapid.SampledFrom([]string{"amd64", "arm64"}).Draw(rt, "arch"), rapid.Bool().Draw(rt, "far")), nil)
 		if c.Err() != nil {
 			rt.Fatal(c.Err())
 		}

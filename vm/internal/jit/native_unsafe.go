@@ -15,18 +15,36 @@ import (
 type Code struct {
 	mem    []byte
 	memory *host.Budget
+	// profile is referred to by mem.
+	profile *Profile
 }
+
+// Hits is how often each slot was run, nil if nobody counts.
+func (c *Code) Hits() []uint64 {
+	if c == nil {
+		return nil
+	}
+	return c.profile.Hits()
+}
+
+// address is where native code counts the runs of the block at slot i.
+func (p *Profile) address(i int) uint64 { return uint64(uintptr(unsafe.Pointer(&p.counts[i]))) }
 
 // Compile compiles a program, whose runs execute the code from now on; the code
 // counts against memory. Nil without an error means that this build has no
 // compiler.
-func Compile(p *interp.Program, memory *host.Budget) (*Code, error) {
+// With count it counts what runs.
+func Compile(p *interp.Program, memory *host.Budget, count bool) (*Code, error) {
 	if !interp.HasNative {
 		return nil, nil
 	}
-	c := compile(p, assembler(runtime.GOARCH, false))
+	var profile *Profile
+	if count {
+		profile = &Profile{}
+	}
+	c := compile(p, assembler(runtime.GOARCH, false), profile)
 	if c.Err() != nil {
-		c = compile(p, assembler(runtime.GOARCH, true))
+		c = compile(p, assembler(runtime.GOARCH, true), profile)
 	}
 	if err := c.Err(); err != nil {
 		return nil, err
@@ -41,7 +59,7 @@ func Compile(p *interp.Program, memory *host.Budget) (*Code, error) {
 		Resume: at, Begin: at + uintptr(c.begin),
 		Exit: at + uintptr(c.exit), LeaveAtExit: at + uintptr(c.leaveAtExit), Tail: at + uintptr(c.tail), Slots: c.slots,
 	})
-	return &Code{mem: mem, memory: memory}, nil
+	return &Code{mem: mem, memory: memory, profile: profile}, nil
 }
 
 // Close gives the code's memory back. No run may be in it. It is safe on nil.

@@ -356,6 +356,9 @@ func (c *compiler) window(w *window) {
 			continue
 		}
 		op := &c.ops[k]
+		if k != w.first {
+			c.at(k, false)
+		}
 		if s := p.check; s.size != 0 {
 			for _, place := range c.compareGroup(k, s.base, s.off, s.size, s.write) {
 				failed = append(failed, failure{place, k})
@@ -387,6 +390,7 @@ func (c *compiler) window(w *window) {
 			if k != w.first {
 				c.slots[k] = uint32(c.Pos())
 			}
+			c.at(k, true)
 			for _, f := range failed {
 				if f.slot == k {
 					c.Patch(f.place, c.Pos())
