@@ -28,7 +28,7 @@ func Judges() []Named {
 	return []Named{
 		{KernelName, Kernel},
 		{OursName, Ours("")},
-		{OursName + "-6.12", Ours("6.12")},
+		{OursAs("6.12"), Ours("6.12")},
 	}
 }
 

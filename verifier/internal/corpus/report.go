@@ -3,6 +3,7 @@ package corpus
 import (
 	"math"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -56,7 +57,8 @@ func (a Agreement) All() Count {
 const Expectation = "expected"
 
 // Agreements compares every judge with the expectations, and every judge but the
-// kernel with the kernel, as far as there are any.
+// kernel with the kernel, as far as there are any; and ours that judges as another
+// version with that version.
 func (r *Report) Agreements() []Agreement {
 	var out []Agreement
 	for i, name := range r.Judges {
@@ -67,8 +69,25 @@ func (r *Report) Agreements() []Agreement {
 		if k := slices.Index(r.Judges, KernelName); k >= 0 && name != KernelName {
 			out = append(out, r.compare(i, KernelName, func(res *Result) (bool, bool) { return res.Verdicts[k].Says() }))
 		}
+		if k := slices.Index(r.Judges, asOther(name)); k >= 0 {
+			out = append(out, r.compare(i, r.Judges[k], func(res *Result) (bool, bool) { return res.Verdicts[k].Says() }))
+		}
 	}
 	return out
+}
+
+// OtherKernel is the judge that is Linux of a version, in a virtual machine.
+func OtherKernel(version string) string { return "linux-" + version }
+
+// OursAs is the judge that is ours and judges as that version.
+func OursAs(version string) string { return OursName + "-" + version }
+
+// asOther is the other kernel that a judge of ours follows; "" if none.
+func asOther(judge string) string {
+	if version, ok := strings.CutPrefix(judge, OursAs("")); ok {
+		return OtherKernel(version)
+	}
+	return ""
 }
 
 func (r *Report) compare(judge int, reference string, want func(*Result) (accepts, says bool)) Agreement {
@@ -120,8 +139,12 @@ func (r *Report) Disagreements() []Disagreement {
 				continue
 			}
 			if k >= 0 && j != k {
-				if want, says := res.Verdicts[k].Says(); says && got != want {
-					out = append(out, Disagreement{Result: res, Judge: j, Reference: KernelName})
+				ref := k
+				if other := slices.Index(r.Judges, asOther(r.Judges[j])); other >= 0 {
+					ref = other
+				}
+				if want, says := res.Verdicts[ref].Says(); says && got != want {
+					out = append(out, Disagreement{Result: res, Judge: j, Reference: r.Judges[ref]})
 					continue
 				}
 			}

@@ -263,3 +263,25 @@ func TestCompleteMap(t *testing.T) {
 		}
 	}
 }
+
+// TestOtherKernel: ours that judges as another version is held to that version.
+func TestOtherKernel(t *testing.T) {
+	rep, err := Run(t.Context(), []string{"testdata/plain.bpf.o"}, Options{Judges: []Named{
+		{KernelName, fakeKernel}, {OursAs("6.1"), fakeKernel}, {OtherKernel("6.1"), byName}, {OtherKernel("6.12"), byName},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, a := range rep.Agreements() {
+		if a.Judge == OursAs("6.1") && a.Reference == OtherKernel("6.1") {
+			found++
+		}
+		if a.Judge == OursAs("6.1") && a.Reference == OtherKernel("6.12") {
+			t.Error("compared with another version")
+		}
+	}
+	if found != 1 {
+		t.Errorf("compared %d times", found)
+	}
+}

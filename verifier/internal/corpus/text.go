@@ -110,7 +110,7 @@ func (r *Report) describe(d Disagreement, lines int) string {
 	case d.Reference == Expectation:
 		fmt.Fprintf(&b, ", expected to fail\n")
 	default:
-		fmt.Fprintf(&b, ", against the kernel\n")
+		fmt.Fprintf(&b, ", against %s\n", strings.Replace(d.Reference, KernelName, "the kernel", 1))
 	}
 	if lines > 0 {
 		b.WriteString(r.Describe(d.Result, lines))

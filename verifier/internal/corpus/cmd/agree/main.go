@@ -17,6 +17,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/skepdev/skep/verifier/internal/corpus"
@@ -95,7 +96,10 @@ func run(ctx context.Context, o options, out, progress io.Writer) error {
 		if err != nil {
 			return err
 		}
-		judges = append(judges, corpus.Named{Name: "linux-" + version, Judge: rec.Judge()})
+		judges = append(judges, corpus.Named{Name: corpus.OtherKernel(version), Judge: rec.Judge()})
+		if !slices.ContainsFunc(judges, func(j corpus.Named) bool { return j.Name == corpus.OursAs(version) }) && o.judges == "" {
+			judges = append(judges, corpus.Named{Name: corpus.OursAs(version), Judge: corpus.Ours(version)})
+		}
 	}
 	if o.unprivileged {
 		if err := corpus.AllowUnprivileged(); err != nil {
