@@ -49,17 +49,23 @@ func (c *Checker) constDynptr(kind uint32) Reg {
 	return r
 }
 
+var objectRules = map[string]Rule{"dynptr": RuleDynptr, "iter": RuleIterator, "irq_flag": RuleLock}
+
 // objectSlot is the slot at which an object of n slots begins (its highest
 // address), for a pointer to its lowest. in is false beyond the part of the
 // frame that exists (stack_slot_obj_get_spi).
 func (c *Checker) objectSlot(r *Reg, what string, n int) (slot int, in bool, err error) {
+	rule, ok := objectRules[what]
+	if !ok {
+		rule = RuleDynptr
+	}
 	if !r.IsConst() {
-		return 0, false, c.reject(RuleDynptr, EINVAL, "%s has to be at a constant offset", what)
+		return 0, false, c.reject(rule, EINVAL, "%s has to be at a constant offset", what)
 	}
 	off := int(r.Off) + int(int64(r.Value()))
 	slot = slotOf(off)
 	if off%slotBytes != 0 || slot+1 < n || off >= 0 {
-		return 0, false, c.reject(RuleDynptr, EINVAL, "cannot pass in %s at an offset=%d", what, off)
+		return 0, false, c.reject(rule, EINVAL, "cannot pass in %s at an offset=%d", what, off)
 	}
 	return slot, slot < len(c.cur.Frames[r.Frame].Slots), nil
 }

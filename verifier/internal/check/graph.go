@@ -92,6 +92,9 @@ func (c *Checker) graphNode(k *kfuncCall, reg int, r *Reg, class kfuncArgClass) 
 		head, kind = fieldRBRoot, fieldRBNode
 	}
 	if class == kargTreeNode && !k.is(kfRBTreeAdd) {
+		if !c.opts.since(6, 16) && (r.Flags&NonOwn == 0 || r.Ref != 0) {
+			return c.rejectReg(reg, RuleArgument, EINVAL, "rbtree_remove node input must be non-owning ref")
+		}
 		if r.Flags&NonOwn == 0 && r.Ref == 0 {
 			return c.rejectReg(reg, RuleArgument, EINVAL, "%s can only take non-owning or refcounted bpf_rb_node pointer", k.name)
 		}
