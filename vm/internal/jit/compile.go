@@ -31,6 +31,9 @@ type compiler struct {
 	// jumps wait for their slots' entries, exits for a stub that leaves there.
 	jumps, exits []fixup
 	marks        []mark
+	// noWindow is the slot before which no window begins; kept caches clobbered.
+	noWindow int
+	kept     map[int32]uint8
 	// profile counts runs, or is nil.
 	profile *Profile
 	// stubs are code that is seldom reached.
@@ -54,7 +57,7 @@ func compile(p *interp.Program, a asm.Assembler, profile *Profile) *compiler {
 	ops := p.Ops()
 	c := &compiler{
 		Assembler: a, Machine: a.Machine(), p: p, ops: ops, flow: follow(p),
-		layout: interp.ThreadLayout(), slots: make([]uint32, len(ops)),
+		layout: interp.ThreadLayout(), slots: make([]uint32, len(ops)), kept: map[int32]uint8{},
 	}
 	if profile != nil {
 		*profile = *newProfile(c.flow)
@@ -221,7 +224,11 @@ func (c *compiler) op(i int) {
 // call calls a function of the program: what the caller needs again lies above
 // its frame.
 func (c *compiler) call(i int, op *interp.Op) {
-	kept := c.clobbered(op.Off)
+	kept, known := c.kept[op.Off]
+	if !known {
+		kept = c.clobbered(op.Off)
+		c.kept[op.Off] = kept
+	}
 	fp := c.R[10]
 	c.ArithFrom(asm.Cmp, fp, c.Thread, c.layout.LastFrame)
 	c.leaveIf(asm.AboveEqual, i)

@@ -19,13 +19,33 @@ func shape(code, first64, first32, paired interp.Code) (base interp.Code, w asm.
 	return code, w, false
 }
 
-var simple = map[interp.Code]asm.ALU{
-	interp.OpAddK: asm.Add, interp.OpSubK: asm.Sub, interp.OpOrK: asm.Or,
-	interp.OpAndK: asm.And, interp.OpXorK: asm.Xor,
+// simple are the operations that an assembler has as they are.
+func simple(base interp.Code) (op asm.ALU, ok bool) {
+	switch base {
+	case interp.OpAddK:
+		return asm.Add, true
+	case interp.OpSubK:
+		return asm.Sub, true
+	case interp.OpOrK:
+		return asm.Or, true
+	case interp.OpAndK:
+		return asm.And, true
+	case interp.OpXorK:
+		return asm.Xor, true
+	}
+	return 0, false
 }
 
-var shifts = map[interp.Code]asm.Shift{
-	interp.OpLshK: asm.Shl, interp.OpRshK: asm.Shr, interp.OpArshK: asm.Sar,
+func shiftOf(base interp.Code) (op asm.Shift, ok bool) {
+	switch base {
+	case interp.OpLshK:
+		return asm.Shl, true
+	case interp.OpRshK:
+		return asm.Shr, true
+	case interp.OpArshK:
+		return asm.Sar, true
+	}
+	return 0, false
 }
 
 func (c *compiler) arithmetic(op *interp.Op) {
@@ -35,7 +55,7 @@ func (c *compiler) arithmetic(op *interp.Op) {
 	}
 	base, w, isX := shape(op.Code, interp.OpAddK, interp.OpAddK32, interp.OpNeg)
 	d := c.R[op.Dst]
-	if alu, ok := simple[base]; ok {
+	if alu, ok := simple(base); ok {
 		if isX {
 			c.Arith(alu, w, d, c.R[op.Src])
 		} else {
@@ -43,7 +63,7 @@ func (c *compiler) arithmetic(op *interp.Op) {
 		}
 		return
 	}
-	if sh, ok := shifts[base]; ok {
+	if sh, ok := shiftOf(base); ok {
 		c.shift(op, sh, w, d, isX)
 		return
 	}

@@ -5,12 +5,13 @@ import (
 	"github.com/skepdev/skep/vm/internal/jit/asm"
 )
 
-var conditions = map[interp.Code]asm.Cond{
-	interp.OpJEqK: asm.Equal, interp.OpJGtK: asm.Above, interp.OpJGeK: asm.AboveEqual,
-	interp.OpJSetK: asm.NotEqual, interp.OpJNeK: asm.NotEqual,
-	interp.OpJSGtK: asm.Greater, interp.OpJSGeK: asm.GreaterEqual,
-	interp.OpJLtK: asm.Below, interp.OpJLeK: asm.BelowEqual,
-	interp.OpJSLtK: asm.Less, interp.OpJSLeK: asm.LessEqual,
+// conditions by what is left of a code when its shape is taken away.
+var conditions = [...]asm.Cond{
+	interp.OpJEqK - interp.OpJA: asm.Equal, interp.OpJGtK - interp.OpJA: asm.Above, interp.OpJGeK - interp.OpJA: asm.AboveEqual,
+	interp.OpJSetK - interp.OpJA: asm.NotEqual, interp.OpJNeK - interp.OpJA: asm.NotEqual,
+	interp.OpJSGtK - interp.OpJA: asm.Greater, interp.OpJSGeK - interp.OpJA: asm.GreaterEqual,
+	interp.OpJLtK - interp.OpJA: asm.Below, interp.OpJLeK - interp.OpJA: asm.BelowEqual,
+	interp.OpJSLtK - interp.OpJA: asm.Less, interp.OpJSLeK - interp.OpJA: asm.LessEqual,
 }
 
 func (c *compiler) jump(i int, op *interp.Op) {
@@ -32,7 +33,7 @@ func (c *compiler) jump(i int, op *interp.Op) {
 	default:
 		c.ArithImm(asm.Cmp, w, d, int32(op.Imm))
 	}
-	cond := conditions[base]
+	cond := conditions[base-interp.OpJA]
 	if to > i {
 		c.jumps = append(c.jumps, fixup{c.Jcc(cond), to})
 		return

@@ -53,12 +53,22 @@ func usesOf(op *interp.Op) (reads, writes set) {
 	return allRegs, 0
 }
 
+// maxSweeps bounds how often liveness goes over a program: what jumps from loop
+// to loop more often than people's programs do is not worth the time.
+const maxSweeps = 16
+
 // liveness finds the registers whose values may still be read behind each
 // slot.
 func liveness(f *flow) []set {
 	ops := f.ops
 	after, before := make([]set, len(ops)), make([]set, len(ops))
-	for changed := true; changed; {
+	for sweep, changed := 0, true; changed; sweep++ {
+		if sweep == maxSweeps {
+			for i := range after {
+				after[i] = allRegs
+			}
+			break
+		}
 		changed = false
 		for i := len(ops) - 1; i >= 0; i-- {
 			if !f.reached[i] {

@@ -16,7 +16,7 @@ import (
 // window goes on that does everything one by one.
 type window struct {
 	first, last int
-	slots       map[int]*plan
+	slots       []plan
 }
 
 // plan is what becomes of one slot of a window.
@@ -28,8 +28,9 @@ type plan struct {
 		size  int32
 		write bool
 	}
-	skip  bool
-	place bool // an access whose place was compared
+	second bool // slot of a 64-bit load
+	skip   bool
+	place  bool // an access whose place was compared
 	// load, if not 0, replaces the operation: so many bytes at R[base]+off.
 	load    int
 	base    uint8
@@ -83,38 +84,64 @@ const maxSpread = 1 << 12
 
 // windowAt finds the window that begins at slot i; nil if none pays.
 func (c *compiler) windowAt(i int, live []set) *window {
-	if !c.flow.reached[i] || !c.staysNative(i) {
+	if i < c.noWindow || !c.flow.reached[i] || !c.staysNative(i) {
 		return nil
 	}
-	x := &windower{c: c, live: live, w: &window{first: i, last: i, slots: map[int]*plan{}}, groups: map[groupKey]*group{}}
+	last, accesses := c.stretch(i)
+	if accesses < 2 {
+		c.noWindow = last + 1
+		return nil
+	}
+	x := &windower{c: c, live: live, w: &window{first: i, last: last, slots: make([]plan, last-i+1)}, groups: map[groupKey]*group{}}
 	for r := range x.at {
 		x.fresh(uint8(r))
 	}
-	for k := i; k < len(c.ops) && c.flow.reached[k] && (k == i || c.flow.leader[k] == 0) && c.staysNative(k); k++ {
-		x.w.slots[k] = &plan{}
-		x.w.last = k
+	for k := i; k <= last; k++ {
 		x.step(k, &c.ops[k])
 		if c.ops[k].Code == interp.OpLoadImm {
 			k++
-			x.w.last = k
+			x.w.plan(k).second = true
 		}
 	}
 	pays := false
 	for _, g := range x.groups {
-		p := x.w.slots[g.slot]
+		p := x.w.plan(g.slot)
 		p.check.base, p.check.off, p.check.size, p.check.write = g.base, int32(g.min-g.delta), int32(g.max-g.min), g.write
 		pays = pays || g.n > 1
 	}
 	if !pays && !x.merged() {
+		c.noWindow = last + 1 // none that begins later would pay either
 		return nil
 	}
 	x.dropUnread()
 	return x.w
 }
 
+// maxWindow bounds the slots of a window.
+const maxWindow = 512
+
+// stretch is how far a window from slot i on may go, and how many accesses it
+// has.
+func (c *compiler) stretch(i int) (last, accesses int) {
+	last = i
+	for k := i; k < len(c.ops) && k < i+maxWindow && c.flow.reached[k] && (k == i || c.flow.leader[k] == 0) && c.staysNative(k); k++ {
+		if isMemory(&c.ops[k]) {
+			accesses++
+		}
+		if c.ops[k].Code == interp.OpLoadImm {
+			k++
+		}
+		last = k
+	}
+	return last, accesses
+}
+
+// plan is that of slot k.
+func (w *window) plan(k int) *plan { return &w.slots[k-w.first] }
+
 func (x *windower) merged() bool {
-	for _, p := range x.w.slots {
-		if p.load != 0 {
+	for i := range x.w.slots {
+		if p := &x.w.slots[i]; p.load != 0 {
 			return true
 		}
 	}
@@ -189,7 +216,7 @@ func (x *windower) access(k int, op *interp.Op) {
 	switch {
 	case h.kind == context:
 	case x.c.proved(k, h, a):
-		x.w.slots[k].place = true
+		x.w.plan(k).place = true
 	default:
 		x.group(k, a, x.c.classOf(k, h))
 	}
@@ -200,7 +227,7 @@ func (x *windower) access(k int, op *interp.Op) {
 		return
 	}
 	x.fresh(op.Dst)
-	if h.kind != context && !signed && x.w.slots[k].place {
+	if h.kind != context && !signed && x.w.plan(k).place {
 		is := loaded{root: at.root}
 		for b := range is.from {
 			is.from[b] = zeroByte
@@ -229,7 +256,7 @@ func (x *windower) group(k int, a access, class interp.Class) {
 		return // this one alone
 	}
 	g.min, g.max, g.write, g.n = min(g.min, lo), max(g.max, hi), g.write || a.write, g.n+1
-	x.w.slots[k].place = true
+	x.w.plan(k).place = true
 }
 
 func (v loaded) shifted(n int64, is32 bool) loaded {
@@ -303,7 +330,7 @@ func (x *windower) merge(k int, v loaded) {
 	for r := range x.at {
 		off := start - x.at[r].delta
 		if x.at[r].root == v.root && off == int64(int32(off)) {
-			p := x.w.slots[k]
+			p := x.w.plan(k)
 			p.load, p.base, p.off, p.swapped = n, uint8(r), int32(off), down
 			return
 		}
@@ -313,13 +340,13 @@ func (x *windower) merge(k int, v loaded) {
 // dropUnread leaves out what nobody reads any more.
 func (x *windower) dropUnread() {
 	last := x.w.last
-	if x.w.slots[last] == nil {
+	if x.w.plan(last).second {
 		last--
 	}
 	live := x.live[last]
 	for k := last; k >= x.w.first; k-- {
-		p := x.w.slots[k]
-		if p == nil {
+		p := x.w.plan(k)
+		if p.second {
 			continue
 		}
 		op := &x.c.ops[k]
@@ -351,8 +378,8 @@ func (c *compiler) window(w *window) {
 	type failure struct{ place, slot int }
 	var failed []failure
 	for k := w.first; k <= w.last; k++ {
-		p := w.slots[k]
-		if p == nil {
+		p := w.plan(k)
+		if p.second {
 			continue
 		}
 		op := &c.ops[k]
@@ -384,7 +411,7 @@ func (c *compiler) window(w *window) {
 	back := c.Pos()
 	c.stubs = append(c.stubs, func() {
 		for k := w.first; k <= w.last; k++ {
-			if w.slots[k] == nil {
+			if w.plan(k).second {
 				continue
 			}
 			if k != w.first {

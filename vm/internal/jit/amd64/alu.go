@@ -59,8 +59,15 @@ func (c *Code) MovImm(dst Reg, v uint64) {
 // Mul is dst *= src.
 func (c *Code) Mul(w Width, dst, src Reg) { c.rr(w, dst, src, false, 0x0f, 0xaf) }
 
-// MulImm is dst *= imm.
+// MulImm is dst *= imm. A sum of two shifts takes a third of a product's time.
 func (c *Code) MulImm(w Width, dst Reg, imm int32) {
+	switch imm {
+	case 3, 5, 9:
+		c.rex4(w, dst, dst, dst)
+		scale := byte(imm-1) >> 2 // 2, 4 or 8 times: 0, 1, 2
+		c.emit(0x8d, 0x44|byte(dst&7)<<3, (scale+1)<<6|byte(dst&7)<<3|byte(dst&7), 0)
+		return
+	}
 	c.rr(w, dst, dst, false, 0x69)
 	c.imm32(imm)
 }

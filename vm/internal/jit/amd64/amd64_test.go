@@ -41,6 +41,9 @@ func rows() (out []string) {
 			row(fmt.Sprint("Mov ", w, a, b), func(c *Code) { c.Mov(w, a, b) })
 			row(fmt.Sprint("Mul ", w, a, b), func(c *Code) { c.Mul(w, a, b) })
 			row(fmt.Sprint("MulImm ", w, a), func(c *Code) { c.MulImm(w, a, -3) })
+			for _, v := range []int32{3, 5, 9} {
+				row(fmt.Sprint("MulImm ", w, a, v), func(c *Code) { c.MulImm(w, a, v) })
+			}
 			row(fmt.Sprint("Neg ", w, a), func(c *Code) { c.Neg(w, a) })
 			row(fmt.Sprint("Div ", w, b), func(c *Code) { c.Div(w, b) })
 			row(fmt.Sprint("SDiv ", w, b), func(c *Code) { c.SDiv(w, b) })

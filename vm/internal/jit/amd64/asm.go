@@ -104,6 +104,17 @@ func (c *Code) rex(w Width, reg, rm Reg, force bool) {
 	}
 }
 
+// rex4 is rex for an instruction with an index register.
+func (c *Code) rex4(w Width, reg, index, base Reg) {
+	b := byte(0x40) | byte(reg>>3)<<2 | byte(index>>3)<<1 | byte(base>>3)
+	if w {
+		b |= 8
+	}
+	if b != 0x40 {
+		c.emit(b)
+	}
+}
+
 // rr emits an instruction on two registers.
 func (c *Code) rr(w Width, reg, rm Reg, force bool, opcode ...byte) {
 	c.rex(w, reg, rm, force)

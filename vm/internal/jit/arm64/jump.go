@@ -6,7 +6,7 @@ import (
 	"github.com/skepdev/skep/vm/internal/jit/asm"
 )
 
-var conditions = map[asm.Cond]uint32{
+var conditions = [...]uint32{
 	asm.Equal: 0, asm.NotEqual: 1, asm.AboveEqual: 2, asm.Carry: 2, asm.Below: 3, asm.Sign: 4,
 	asm.Above: 8, asm.BelowEqual: 9, asm.GreaterEqual: 10, asm.Less: 11, asm.Greater: 12, asm.LessEqual: 13,
 }
