@@ -20,6 +20,45 @@ func (p *Program) RunXDP(pk *Packet, meta *XDPMeta) (Verdict, error) {
 		return Verdict{}, err
 	}
 	defer c.release()
+	return c.runXDP(p, pk, meta)
+}
+
+// RunXDPBatch runs an XDP program on live packets one after the other, on one
+// virtual CPU: it saves finding one for each. out, as long as packets, receives
+// their verdicts. An error concerns packets[n], which is to be dropped; the
+// packets before it have their verdicts, and those behind it were not run.
+// meta, which may be nil, is of all of them.
+func (p *Program) RunXDPBatch(packets []*Packet, meta *XDPMeta, out []Verdict) (n int, err error) {
+	if p.spec.Type != abi.ProgXDP {
+		return 0, fmt.Errorf("run program %s: it is a %s program, not xdp", p.spec.Name, p.spec.Type)
+	}
+	if len(out) < len(packets) {
+		return 0, fmt.Errorf("run program %s: %d packets, and room for %d verdicts", p.spec.Name, len(packets), len(out))
+	}
+	for len(packets) > 0 {
+		// Others want a turn, and what is freed waits for runs to end.
+		turn := packets[:min(len(packets), maxBatch)]
+		packets = packets[len(turn):]
+		c, err := p.begin()
+		if err != nil {
+			return n, err
+		}
+		for _, pk := range turn {
+			if out[n], err = c.runXDP(p, pk, meta); err != nil {
+				c.release()
+				return n, err
+			}
+			n++
+		}
+		c.release()
+	}
+	return n, nil
+}
+
+// maxBatch bounds the packets that a virtual CPU is kept for.
+const maxBatch = 64
+
+func (c *cpu) runXDP(p *Program, pk *Packet, meta *XDPMeta) (Verdict, error) {
 	c.xdp = packet.XDP{Buffer: pk.b, Devmap: p.devmap()}
 	if meta != nil {
 		c.xdp.IngressIfIndex, c.xdp.RxQueueIndex, c.xdp.EgressIfIndex = meta.IngressIfIndex, meta.RxQueueIndex, meta.EgressIfIndex
