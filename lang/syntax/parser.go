@@ -194,7 +194,7 @@ func (p *parser) cLine() *CText {
 		if p.at(0) == '\\' && p.at(1) == '\n' {
 			p.pos++
 		}
-		p.pos++
+		p.pos = min(p.pos+1, len(p.text))
 	}
 	return &CText{Span{start, p.pos}, strings.TrimSpace(p.text[start:p.pos])}
 }
@@ -206,6 +206,9 @@ func (p *parser) cDefinition() *CText {
 	typedef := p.looking("typedef")
 	for !p.eof() {
 		p.skip()
+		if p.eof() {
+			break
+		}
 		c := p.at(0)
 		if c == ';' && depth == 0 {
 			break
@@ -227,6 +230,9 @@ func (p *parser) cDefinition() *CText {
 		open := 0
 		for !p.eof() {
 			c := p.peek()
+			if p.eof() {
+				break
+			}
 			p.pos++
 			if c == '(' {
 				open++
@@ -250,10 +256,9 @@ func (p *parser) config() *Config {
 	c := &Config{}
 	for !p.accept("}") {
 		p.skip()
-		s := Setting{Span: Span{Start: p.pos}, Name: p.wantWord("a setting's name")}
+		at := p.pos
+		s := Setting{Name: p.wantWord("a setting's name")}
 		p.expect("=")
-		p.skip()
-		s.End = p.pos
 		if p.peek() == '"' {
 			s.Value, s.Quoted = p.stringLit(), true
 		} else {
@@ -265,6 +270,7 @@ func (p *parser) config() *Config {
 				p.unexpected("expected string, int, boolean, or ident")
 			}
 		}
+		s.Span = Span{at, p.pos}
 		c.Settings = append(c.Settings, s)
 		if !p.looking("}") {
 			p.expect(";")
