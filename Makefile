@@ -48,6 +48,13 @@ bench: ## the same programs as native code, in the kernel and in the embedded en
 bench-go: ## each Go benchmark, with its peer in the same run
 	go test -run '^$$' -bench . -benchmem ./...
 
+.PHONY: bench-trace trace-suite
+bench-trace: ## skep trace beside bpftrace, if that is installed (needs root)
+	go build -o /tmp/skep-bench ./cmd/skep && go run ./trace/internal/bench -skep /tmp/skep-bench
+
+trace-suite: ## bpftrace's run-time tests, from DIR=…/bpftrace/tests with its testprogs built (needs root)
+	go build -o /tmp/bpftrace ./cmd/skep && go run ./trace/internal/suite/run -dir $(DIR) -tool /tmp/bpftrace
+
 .PHONY: bench-lb
 bench-lb: ## the load balancer: time per packet by way of forwarding, sockets beside direct ones (needs root)
 	SKEP_BENCH_LB=1 go test ./net/lb -run "PacketTimes|SocketTimes" -v

@@ -56,7 +56,6 @@ type Session struct {
 	failures map[int]bool
 	syms     kernelSymbols
 	boot     time.Duration // from boot time to the wall clock
-	ended    bool
 	gone     map[string]bool
 }
 
@@ -170,6 +169,9 @@ func (s *Session) fire(provider string) error {
 // oneRead bounds a wait for records, so that signals and lost records are seen.
 const oneRead = 100 * time.Millisecond
 
+// lostEvery is after how many records in a row lost ones are looked for.
+const lostEvery = 1 << 16
+
 // loop prints until something ends it.
 func (s *Session) loop(ctx context.Context) {
 	if !s.hasEvents() && s.Child == nil {
@@ -182,7 +184,8 @@ func (s *Session) loop(ctx context.Context) {
 		childDone = s.Child.Done
 	}
 	var rec engine.Record
-	for !s.exiting && ctx.Err() == nil {
+	s.ring.SetDeadline(time.Now().Add(oneRead))
+	for n := 1; !s.exiting && ctx.Err() == nil; n++ {
 		select {
 		case <-childDone:
 			return
@@ -194,16 +197,19 @@ func (s *Session) loop(ctx context.Context) {
 			}
 		default:
 		}
-		s.ring.SetDeadline(time.Now().Add(oneRead))
 		switch err := s.ring.ReadInto(&rec); {
 		case err == nil:
 			s.handle(rec.Data)
 			if rec.Remaining == 0 {
 				s.flush()
 			}
+			if n%lostEvery == 0 {
+				s.reportLost()
+			}
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			s.flush()
 			s.reportLost()
+			s.ring.SetDeadline(time.Now().Add(oneRead))
 			if s.PID != 0 && !processAlive(s.PID) {
 				return
 			}
@@ -231,15 +237,13 @@ func (s *Session) hasEvents() bool {
 	return false
 }
 
-// drain handles what is in the ring now.
+// drain handles what is in the ring now, and not what comes meanwhile: a script
+// may trace this very process.
 func (s *Session) drain() {
+	const header = 8
 	var rec engine.Record
-	for !s.ended {
-		s.ring.SetDeadline(time.Now())
-		if s.ring.AvailableBytes() == 0 {
-			break
-		}
-		s.ring.SetDeadline(time.Now().Add(oneRead))
+	s.ring.SetDeadline(time.Now().Add(oneRead))
+	for left := s.ring.AvailableBytes(); left > 0; left -= (len(rec.Data) + 7 + header) &^ 7 {
 		if err := s.ring.ReadInto(&rec); err != nil {
 			break
 		}
