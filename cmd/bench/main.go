@@ -89,15 +89,25 @@ func run(ctx context.Context, format, compiler string, rounds int, only []string
 	return print(rows)
 }
 
-// print writes the table. The kernel's own share of a test run is that of the
-// program that does nothing, less what such a program takes natively.
+// print writes the table. JIT/kernel compares runs as they are, with what each
+// engine does around a program; net compares the programs alone: what the
+// program that does nothing takes is subtracted on both sides, and what is then
+// below a nanosecond, which the kernel's clock cannot tell, counts as one.
 func print(rows []row) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "program\tcompiled\tkernel\tJIT\tinterpreter\tJIT/compiled\tJIT/kernel\tinstructions\tload µs\tkernel load µs\t")
-	var toNative, toKernel []float64
+	fmt.Fprintln(w, "program\tcompiled\tkernel\tJIT\tinterpreter\tJIT/compiled\tJIT/kernel\tnet\tinstructions\tload µs\tkernel load µs\t")
+	var toNative, toKernel, net []float64
+	var jitShare, kernelShare float64
 	for _, r := range rows {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%.0f\t%s\t\n", r.Program, number(r.Native), number(r.Kernel), number(r.JIT), number(r.Interpreter),
-			ratio(r.JIT, r.Native), ratio(r.JIT, r.Kernel), r.Instructions, r.Load, number(r.KernelLoad))
+		netRatio := 0.0
+		if r.Program == "noop" {
+			jitShare, kernelShare = r.JIT, r.Kernel
+		} else if kernelShare != 0 && r.Kernel != 0 {
+			netRatio = max(r.JIT-jitShare, 1) / max(r.Kernel-kernelShare, 1)
+			net = append(net, netRatio)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%.0f\t%s\t\n", r.Program, number(r.Native), number(r.Kernel), number(r.JIT), number(r.Interpreter),
+			ratio(r.JIT, r.Native), ratio(r.JIT, r.Kernel), number(netRatio), r.Instructions, r.Load, number(r.KernelLoad))
 		if r.Program == "noop" {
 			continue // what a run itself costs is no program's speed
 		}
@@ -108,7 +118,7 @@ func print(rows []row) error {
 			toKernel = append(toKernel, r.JIT/r.Kernel)
 		}
 	}
-	fmt.Fprintf(w, "geometric mean\t\t\t\t\t%s\t%s\t\t\t\t\n", number(geomean(toNative)), number(geomean(toKernel)))
+	fmt.Fprintf(w, "geometric mean\t\t\t\t\t%s\t%s\t%s\t\t\t\t\n", number(geomean(toNative)), number(geomean(toKernel)), number(geomean(net)))
 	return w.Flush()
 }
 
