@@ -71,7 +71,7 @@ type TracepointField struct {
 var ErrUnknown = errors.New("unknown")
 
 // ErrNoProbes says that a script compiled, and nothing it traces is there.
-var ErrNoProbes = errors.New("No probes to attach") //nolint:revive // bpftrace's words
+var ErrNoProbes error = mistake("No probes to attach")
 
 // Options change how a script is compiled. The zero value is good.
 type Options struct {

@@ -181,6 +181,15 @@ func (m *Machine) Tracepoints() ([][2]string, error) {
 // matchRaw finds raw tracepoints: the kernel's types list them all; without
 // types an exact name is taken on trust.
 func (m *Machine) matchRaw(p lang.Attach) ([]lang.Attach, error) {
+	if all, err := m.Tracepoints(); err == nil && !p.Wild() {
+		// Most are tracepoints, too: that spares reading all types.
+		for _, e := range all {
+			if e[1] == p.Func {
+				p.Target = "vmlinux"
+				return []lang.Attach{p}, nil
+			}
+		}
+	}
 	names, err := m.RawTracepoints()
 	if err != nil {
 		if p.Wild() {

@@ -119,9 +119,9 @@ func (f *traceFlags) run(cmd *cobra.Command, s *streams, args []string) error {
 	case f.info:
 		return traceInfo(cmd.Context(), s)
 	}
-	pid, err := parsePID(f.pid)
-	if err != nil {
-		fmt.Fprintf(s.err, "ERROR: %v\n", err)
+	pid, wrong := parsePID(f.pid)
+	if wrong != "" {
+		fmt.Fprintf(s.err, "ERROR: %s\n", wrong)
 		return errSilent
 	}
 	m.PID = pid
@@ -315,9 +315,10 @@ func (f *traceFlags) writer(s *streams) (io.Writer, func(), error) {
 	return b, func() { b.Flush() }, nil
 }
 
-func parsePID(s string) (int, error) {
+// parsePID reads a process id, or says what is wrong with it.
+func parsePID(s string) (pid int, wrong string) {
 	if s == "" {
-		return 0, nil
+		return 0, ""
 	}
 	n, digits := 0, 0
 	for digits < len(s) && s[digits] >= '0' && s[digits] <= '9' && n < 1<<30 {
@@ -327,11 +328,11 @@ func parsePID(s string) (int, error) {
 	const most = 1 << 22 // the kernel's PID_MAX_LIMIT
 	switch {
 	case digits == 0:
-		return 0, fmt.Errorf("Failed to parse pid: invalid integer: %s", s)
+		return 0, "Failed to parse pid: invalid integer: " + s
 	case digits < len(s):
-		return 0, fmt.Errorf("Failed to parse pid: invalid trailing bytes: %s", s)
+		return 0, "Failed to parse pid: invalid trailing bytes: " + s
 	case n < 1 || n > most:
-		return 0, fmt.Errorf("Pid out of range: %d", n)
+		return 0, fmt.Sprintf("Pid out of range: %d", n)
 	}
-	return n, nil
+	return n, ""
 }
