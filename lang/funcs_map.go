@@ -121,10 +121,13 @@ func checkLen(k *checker, e *syntax.Call) *types.Type {
 		}
 	}
 	t := k.expr(e.Args[0])
-	if t.Kind != types.None && !t.Stack() {
+	if t.Stack() {
+		return k.fail(e, "", "len() of stacks is not supported yet")
+	}
+	if t.Kind != types.None {
 		return k.fail(e, "", "len() expects a map or stack to be provided")
 	}
-	return types.TInt64
+	return t
 }
 
 // mapAndKey finds the map and the address of the key of such a call.
@@ -184,36 +187,14 @@ func genFind(g *gen, e *syntax.Call) value {
 	return scalar(ir.R(r), types.TBool)
 }
 
-// genLen counts a map's keys, or a stack's frames.
+// genLen counts a map's keys.
 func genLen(g *gen, e *syntax.Call) value {
 	if m, ok := e.Args[0].(*syntax.Map); ok {
 		if mi := g.c.maps[m.Name]; mi.key != nil {
 			return g.countKeys(mi)
 		}
 	}
-	v := g.own(g.expr(e.Args[0]))
-	key := g.small(8)
-	g.f.Store(4, key, 0, g.f.Load(8, v.a, 0))
-	p := g.f.InReg(g.f.Call(asm.FnMapLookupElem, ir.Map(stackMapName(v.t)), key))
-	n := g.f.NewReg()
-	g.f.Set(n, ir.Imm(0))
-	hit, end := g.f.NewBlock(), g.f.NewBlock()
-	g.f.Branch(asm.JNE, p, ir.Imm(0), hit, end)
-	g.f.Start(hit)
-	i := g.f.NewReg()
-	g.f.Set(i, ir.Imm(0))
-	head, body, more := g.f.NewBlock(), g.f.NewBlock(), g.f.NewBlock()
-	g.f.Jump(head)
-	g.f.Start(head)
-	g.f.Branch(asm.JLT, ir.R(i), ir.Imm(int64(v.t.Frames*8)), body, end)
-	g.f.Start(body)
-	g.f.Branch(asm.JNE, g.f.Load(8, g.f.Bin(asm.Add, p, ir.R(i)), 0), ir.Imm(0), more, end)
-	g.f.Start(more)
-	g.f.Set(n, g.f.Bin(asm.Add, ir.R(n), ir.Imm(1)))
-	g.f.Set(i, g.f.Bin(asm.Add, ir.R(i), ir.Imm(8)))
-	g.f.Jump(head)
-	g.f.Start(end)
-	return scalar(ir.R(n), types.TInt64)
+	return nothing
 }
 
 // countKeys walks the map with a callback that does nothing: the walk returns

@@ -521,17 +521,11 @@ func (g *gen) arith(op string, x, y value, t *types.Type) value {
 	if op == ">>" && asNumber(x.t).Signed && !x.t.Flex {
 		alu = asm.ArSh
 	}
-	if (op == "/" || op == "%") && b.Kind != ir.ArgImm {
-		b = g.divisor(b)
-	}
 	if (op == "/" || op == "%") && t.Signed && !(nonNegative(x) && nonNegative(y)) {
 		return scalar(g.signedDiv(op, a, b), t)
 	}
 	return scalar(g.f.Bin(alu, a, b), t)
 }
-
-// divisor warns of a division by zero at run time, and makes the result 1.
-func (g *gen) divisor(b ir.Arg) ir.Arg { return b }
 
 // nonNegative values divide the same either way.
 func nonNegative(v value) bool {

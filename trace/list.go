@@ -7,8 +7,11 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
 
+	"github.com/skepdev/skep/engine"
 	"github.com/skepdev/skep/lang"
 )
 
@@ -254,8 +257,9 @@ func listMembers(w io.Writer, t btf.Type) {
 	}
 }
 
-// Info prints what this machine allows, a "name: yes" a line.
-func Info(_ context.Context, w io.Writer) error {
+// Info prints what this machine allows, a "name: yes" a line. What the engine
+// answers it has really tried.
+func Info(ctx context.Context, eng engine.Engine, w io.Writer) error {
 	m := Open()
 	defer m.Close()
 	yes := func(name string, ok bool) {
@@ -265,25 +269,34 @@ func Info(_ context.Context, w io.Writer) error {
 		}
 		fmt.Fprintf(w, "  %s: %s\n", name, word)
 	}
+	can := func(name string, f engine.Feature) { yes(name, eng.Supports(ctx, f) == nil) }
+	helper := func(name string, h asm.BuiltinFunc) {
+		can(name, engine.Feature{Helper: h, Program: ebpf.Kprobe})
+	}
 	_, types := m.types()
 	fmt.Fprintln(w, "Kernel features:")
 	yes("btf", types == nil)
-	yes("Loop support", true)
+	can("Loop support", engine.Feature{Other: engine.FeatureBoundedLoops})
 	fmt.Fprintln(w, "Helpers:")
-	for _, h := range []string{"probe_read_kernel", "send_signal", "dpath", "get_func_ip", "jiffies64", "lookup_percpu_elem", "get_ktime_ns"} {
-		yes(h, true)
-	}
-	yes("skboutput", false)
+	helper("probe_read_kernel", asm.FnProbeReadKernel)
+	helper("send_signal", asm.FnSendSignal)
+	helper("get_func_ip", asm.FnGetFuncIp)
+	helper("jiffies64", asm.FnJiffies64)
+	helper("lookup_percpu_elem", asm.FnMapLookupPercpuElem)
+	helper("get_ktime_ns", asm.FnKtimeGetTaiNs)
+	can("dpath", engine.Feature{Attach: engine.KindIterator})
 	fmt.Fprintln(w, "Probe types:")
-	yes("iter", types == nil)
-	yes("uprobe_multi", true)
-	yes("kprobe_multi", false)
-	yes("kprobe_session", false)
-	yes("fentry", false)
-	fmt.Fprintln(w, "Build:")
-	yes("libdw (DWARF support)", false)
+	can("iter", engine.Feature{Attach: engine.KindIterator})
+	can("kprobe", engine.Feature{Attach: engine.KindKprobe})
+	can("uprobe", engine.Feature{Attach: engine.KindUprobe})
+	can("uprobe_multi", engine.Feature{Attach: engine.KindUprobeMulti})
+	can("kprobe_multi", engine.Feature{Attach: engine.KindKprobeMulti})
+	can("fentry", engine.Feature{Attach: engine.KindTracing})
+	fmt.Fprintln(w, "Not in skep trace:")
+	for _, n := range []string{"kprobe_session", "skboutput", "libdw (DWARF support)", "dwunwind (DWARF stack unwinding)", "blazesym (advanced symbolization)"} {
+		yes(n, false)
+	}
+	fmt.Fprintln(w, "In skep trace:")
 	yes("bcc library path resolution", true)
-	yes("dwunwind (DWARF stack unwinding)", false)
-	yes("blazesym (advanced symbolization)", false)
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/skepdev/skep/choose"
 	"github.com/skepdev/skep/lang"
 	"github.com/skepdev/skep/lang/syntax"
 	"github.com/skepdev/skep/trace"
@@ -62,5 +63,10 @@ func (f *traceFlags) listScript(s *streams, m *trace.Machine, file *syntax.File,
 
 // traceInfo says what tracing this machine allows, in bpftrace's words.
 func traceInfo(ctx context.Context, s *streams) error {
-	return trace.Info(ctx, s.out)
+	eng, err := choose.OpenUntried(choose.Kernel)
+	if err != nil {
+		return err
+	}
+	defer eng.Close()
+	return trace.Info(ctx, eng, s.out)
 }
