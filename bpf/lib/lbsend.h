@@ -76,7 +76,8 @@ __noinline int lb_route(struct xdp_md *ctx, const union address *to, u32 family)
 	long answer = bpf_fib_lookup(ctx, &q, sizeof(q), 0);
 	if (answer == BPF_FIB_LKUP_RET_NO_NEIGH) {
 		u32 now = lb_now();
-		bpf_map_update_elem(&lb_unresolved, to, &now, BPF_ANY);
+		union address key = *to; /* Linux 6.1 takes no argument's memory as a key */
+		bpf_map_update_elem(&lb_unresolved, &key, &now, BPF_ANY);
 		return XDP_PASS;
 	}
 	data = ctx_pointer(ctx->data);

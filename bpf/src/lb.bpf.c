@@ -328,8 +328,11 @@ __noinline int lb_tcp_flags(struct xdp_md *ctx, u32 l4)
 }
 
 /* Any packet of a service that is no plain one. */
-__noinline int lb_slow_service(struct xdp_md *ctx, struct lb_scratch *s)
+__noinline int lb_slow_service(struct xdp_md *ctx)
 {
+	u32 zero = 0;
+	/* Looked up again: Linux 6.1 takes no argument's memory as a key. */
+	struct lb_scratch *s = bpf_map_lookup_elem(&lb_scratch, &zero);
 	struct lb_config *c = lb_settings();
 	if (!c || !s)
 		return XDP_PASS;
@@ -492,7 +495,7 @@ __noinline int lb_slow(struct xdp_md *ctx)
 	int verdict = lb_nat_answer(ctx, p);
 	if (verdict >= 0)
 		return verdict;
-	return lb_slow_service(ctx, s);
+	return lb_slow_service(ctx);
 }
 
 SEC("xdp")

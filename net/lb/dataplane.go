@@ -207,7 +207,11 @@ func (d *Dataplane) start() error {
 		return fmt.Errorf("the connection table has %d bytes: no power of two", len(d.conns))
 	}
 	d.slab = newSlab(uint32(len(d.maglev) / 4 / bpf.LBLine))
-	d.frontends = newIDs("frontend", min(bpf.LBMaxFrontends, uint32(d.cfg.Size.Frontends)))
+	fronts, err := d.coll.Map(bpf.LBFrontend4Map)
+	if err != nil {
+		return err
+	}
+	d.frontends = newIDs("frontend", min(bpf.LBMaxFrontends, uint32(fronts.Info().MaxEntries)))
 	d.backends = newIDs("backend", uint32(len(d.backs)/backendSize)-1)
 	d.poolIDs = newIDs("pool", 1<<31)
 	if !d.peeking {

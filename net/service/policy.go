@@ -31,8 +31,9 @@ type PolicySpec struct {
 	// their checks say; established ones stay.
 	Quarantine []netip.Addr `json:"quarantine,omitempty"`
 	Health     *Health      `json:"health,omitempty"`
-	// Draining is how long established connections stay with a backend that
-	// has left; absent means as long as they live.
+	// Draining is how long established connections stay with a backend that is
+	// no longer listed; absent: their next packet finds another. One that is
+	// listed as terminating keeps them as long as it is listed.
 	Draining *Duration `json:"draining,omitempty"`
 	// EndSockets ends the sockets of this host's clients that are connected to
 	// a backend that has left, where sockets are balanced (skep up --cgroup).

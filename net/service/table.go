@@ -36,8 +36,8 @@ type Pool struct {
 	ProxyProtocol int `json:"proxy_protocol,omitempty"`
 
 	Health *Health `json:"-"`
-	// Draining bounds how long connections stay with a backend that left;
-	// negative means as long as they live.
+	// Draining is how long connections stay with a backend that left; zero or
+	// negative: not at all.
 	Draining   time.Duration `json:"-"`
 	EndSockets bool          `json:"-"`
 	SlowStart  time.Duration `json:"-"`
