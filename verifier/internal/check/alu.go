@@ -1,8 +1,6 @@
 package check
 
 import (
-	"math"
-
 	"github.com/skepdev/skep/isa"
 	"github.com/skepdev/skep/verifier/internal/scalar"
 )
@@ -224,11 +222,11 @@ func (c *Checker) numberMath(ins isa.Instruction, dst, src *Reg) error {
 	if err := c.maskNumber(ins); err != nil {
 		return err
 	}
-	srcConst, v := src.IsConst(), src.Value()
-	before := struct {
-		ID  uint32
-		max uint64
-	}{dst.ID, dst.UMax}
+	delta, keep := scalar.Delta(op, is64, &dst.Range, &src.Range)
+	keep = keep && c.opts.bpfCapable() && dst.ID != 0 && dst.ID&linked == 0 && (ins.Source() == isa.SrcK || ins.Src != ins.Dst)
+	if op == isa.OpSub || delta < 0 {
+		keep = keep && c.opts.since(6, 18)
+	}
 	if op == isa.OpAnd || op == isa.OpOr {
 		if err := c.forkSign(ins, dst, src); err != nil {
 			return err
@@ -236,22 +234,11 @@ func (c *Checker) numberMath(ins isa.Instruction, dst, src *Reg) error {
 	}
 	// Division, signed or not, leaves nothing known but its width.
 	dst.Range.Apply(op, is64, &src.Range)
-	keep := c.opts.bpfCapable() && (op == isa.OpAdd || op == isa.OpSub && c.opts.since(6, 18)) && before.ID != 0 && srcConst &&
-		before.ID&linked == 0 && !(ins.Source() == isa.SrcX && ins.Src == ins.Dst)
-	delta := int64(v)
-	if !is64 {
-		// Only a number of 32 bits is what the sum minus the constant gives.
-		keep = keep && before.max <= math.MaxUint32
-		delta = int64(int32(v))
-	}
-	if op == isa.OpSub {
-		delta = -delta
-	}
-	if !keep || delta != int64(int32(delta)) || delta < 0 && !c.opts.since(6, 18) {
+	if !keep {
 		dst.unlink()
 		return nil
 	}
-	dst.Off = int32(delta)
+	dst.Off = delta
 	if is64 {
 		dst.ID |= linked64
 	} else {

@@ -21,7 +21,8 @@ type place struct {
 	slot  bool
 }
 
-// collectLinked finds all places with the given ID.
+// collectLinked finds all places with the given ID; since Linux 6.18 registers
+// that nobody will read are passed over.
 func (c *Checker) collectLinked(id uint32, out *linkedRegs) {
 	id &^= linked
 	add := func(r *Reg, p place) {
@@ -37,7 +38,14 @@ func (c *Checker) collectLinked(id uint32, out *linkedRegs) {
 	}
 	for i := c.cur.Cur; i >= 0; i-- {
 		f := c.cur.Frames[i]
+		live := ^uint16(0)
+		if c.opts.since(6, 18) {
+			live = c.liveRegsNow(i)
+		}
 		for j := range f.Regs[:isa.R10] {
+			if live>>j&1 == 0 {
+				continue
+			}
 			add(&f.Regs[j], place{frame: uint8(i), no: uint8(j)})
 		}
 		for j := range f.Slots {
@@ -79,7 +87,6 @@ func (c *Checker) syncLinked(s *State, known *Reg, links *linkedRegs) {
 		delta := int64(r.Off) - int64(known.Off)
 		*r = *known
 		r.ID, r.Off = id, off
-		sum := scalar.Const(uint64(delta))
-		r.Range.Apply(isa.OpAdd, (id|known.ID)&linked32 == 0, &sum)
+		r.Range = scalar.Linked(known.Range, delta, (id|known.ID)&linked32 != 0)
 	}
 }

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -74,7 +75,7 @@ type Map struct {
 // Options choose how strictly to judge, and how long to try.
 type Options struct {
 	// Kernel is the version whose rules count, as major<<16 | minor<<8; 0 means
-	// the newest known.
+	// Newest.
 	Kernel uint32
 	// KernelTypes are the types of that kernel, for kfuncs, kernel variables and
 	// pointers into its structures; nil if unknown.
@@ -103,9 +104,13 @@ func (o *Options) allowPtrLeaks() bool    { return !o.Unprivileged && !o.NoPerfm
 func (o *Options) allowUninitStack() bool { return o.allowPtrLeaks() }
 func (o *Options) bypassSpec() bool       { return o.allowPtrLeaks() }
 
+// Newest is the version whose rules hold where none is named, as
+// Options.Kernel: the one that the rules were last compared with.
+const Newest = 6<<16 | 18<<8
+
 // since reports whether the judged kernel is major.minor or newer.
 func (o *Options) since(major, minor uint32) bool {
-	return o.Kernel == 0 || o.Kernel>>8 >= major<<8|minor
+	return cmp.Or(o.Kernel, Newest)>>8 >= major<<8|minor
 }
 
 // Result is what is known of an accepted program, and the statistics of either

@@ -184,6 +184,15 @@ func (c *Checker) propagate(old, cur *State) (changed bool, err error) {
 	return c.trace(cur, cur.Insn)
 }
 
+// liveRegsNow are the registers of a frame of the current state that may still
+// be read.
+func (c *Checker) liveRegsNow(fr int) uint16 {
+	if fr == c.cur.Cur {
+		return c.aux[c.insn].liveRegs
+	}
+	return c.aux[c.cur.Frames[fr+1].Callsite].liveRegs
+}
+
 // liveRegsOf are the registers of a frame that may still be read.
 func (c *Checker) liveRegsOf(s *State, fr int) uint16 {
 	if fr == s.Cur {
