@@ -79,8 +79,10 @@ func TestIterator(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer m.Close()
-		p := load(t, e, iterSpec("bpf_map_elem"), nil).Programs["walk"]
-		l := attach(t, e, p, engine.Iterator{Map: m})
+		coll, err := e.Load(t.Context(), iterSpec("bpf_map_elem"), nil)
+		skipRefused(t, err)
+		defer coll.Close()
+		l := attach(t, e, coll.Programs["walk"], engine.Iterator{Map: m})
 		if n := walk(t, l); n != 4 { // the elements and the end
 			t.Errorf("%d calls for 3 elements, want 4", n)
 		}

@@ -239,7 +239,7 @@ func (l *loading) loadError(err error) error {
 	}
 	var rejected *ebpf.VerifierError
 	p := l.failedProgram(err)
-	if errors.As(err, &rejected) && p != nil && len(rejected.Log) > 0 {
+	if errors.As(err, &rejected) && p != nil && len(rejected.Log) > 0 && !(isPermission(err) && unread(rejected.Log)) {
 		out := verifierError(p, rejected)
 		explainPoison(p, l.spec.Types, out)
 		return out
@@ -251,8 +251,12 @@ func (l *loading) loadError(err error) error {
 	}
 	switch {
 	case isPermission(err):
-		if p != nil && needsTrampoline(p) && effectiveCapabilities().hasAll(needs) {
+		switch {
+		case p == nil || !effectiveCapabilities().hasAll(needs):
+		case needsTrampoline(p):
 			return notSupported(what, "this kernel offers no place for "+p.Type.String()+" programs", trampoline, bare(err))
+		case errors.As(err, &rejected) && p.AttachTo != "":
+			return notSupported(what, "this kernel lets no "+p.Type.String()+" program attach to "+p.AttachTo, "", bare(err))
 		}
 		return permission(what, err, needs...)
 	case isUnsupported(err):
@@ -262,6 +266,17 @@ func (l *loading) loadError(err error) error {
 			"(program type %s, attach type %s, or a flag it does not know): %w", p.Type, p.AttachType, err)
 	}
 	return fmt.Errorf("load: %w", err)
+}
+
+// unread says that the verifier stopped before the first instruction: its log
+// holds nothing but counts.
+func unread(log []string) bool {
+	for _, l := range log {
+		if l != "" && !strings.HasPrefix(l, "processed 0 insns ") && !strings.HasPrefix(l, "func#") {
+			return false
+		}
+	}
+	return true
 }
 
 // failedProgram is the program an error of the loader is about: it says

@@ -156,3 +156,22 @@ func FuzzReadRejection(f *testing.F) {
 		}
 	})
 }
+
+// TestUnread: a refusal before the first instruction is no verdict on the
+// program.
+func TestUnread(t *testing.T) {
+	const counts = "processed 0 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0"
+	for _, c := range []struct {
+		log  []string
+		want bool
+	}{
+		{[]string{counts}, true},
+		{[]string{"func#0 @0", "", counts}, true},
+		{[]string{"unknown opcode 8d", counts}, false},
+		{[]string{"0: R1=ctx() R10=fp0", "0: (95) exit", "R0 !read_ok", "processed 1 insns (limit 1000000)"}, false},
+	} {
+		if got := unread(c.log); got != c.want {
+			t.Errorf("unread(%q) = %v", c.log, got)
+		}
+	}
+}
