@@ -271,12 +271,14 @@ func (l *loading) loadError(err error) error {
 // unread says that the verifier stopped before the first instruction: its log
 // holds nothing but counts.
 func unread(log []string) bool {
-	for _, l := range log {
-		if l != "" && !strings.HasPrefix(l, "processed 0 insns ") && !strings.HasPrefix(l, "func#") {
-			return false
+	return !slices.ContainsFunc(log, func(l string) bool {
+		for _, count := range []string{"func#", "processed 0 insns ", "verification time ", "stack depth "} {
+			if strings.HasPrefix(l, count) {
+				return false
+			}
 		}
-	}
-	return true
+		return l != ""
+	})
 }
 
 // failedProgram is the program an error of the loader is about: it says

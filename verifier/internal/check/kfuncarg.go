@@ -224,7 +224,9 @@ var kernelKinds = [...]string{
 
 func (c *Checker) kfuncPointer(k *kfuncCall, i int, p *btf.FuncParam, t *btf.Pointer, r *Reg) (skip bool, err error) {
 	reg := i + 1
-	careful := k.flags&(abi.KfuncTrustedArgs|abi.KfuncRelease|abi.KfuncRCU) != 0
+	// Stable releases of Linux 6.18 take NULL for no argument whose name does not
+	// allow it; those before them for memory of any function.
+	careful := k.flags&(abi.KfuncTrustedArgs|abi.KfuncRelease|abi.KfuncRCU) != 0 || c.opts.since(6, 18) && !hasSuffix(p.Name, "__opt")
 	if careful && (r.isNull() || r.maybeNull()) && !hasSuffix(p.Name, "__nullable") {
 		return false, c.rejectReg(reg, RuleNullPointer, EACCES, "Possibly NULL pointer passed to trusted arg%d", i)
 	}

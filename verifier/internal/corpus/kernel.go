@@ -145,7 +145,7 @@ func holdsGraphs(spec *ebpf.CollectionSpec) bool {
 
 // rejected sorts what a load failed of: the verifier, or something before it.
 func rejected(err error) Verdict {
-	if errors.Is(err, syscall.EPERM) && strings.Contains(err.Error(), "load program: ") && !hasLog(err) {
+	if errors.Is(err, syscall.EPERM) && strings.Contains(err.Error(), "load program: ") && !simulated(err) {
 		return Verdict{NotSupported: "this kernel does not load such programs: operation not permitted"}
 	}
 	var ve *ebpf.VerifierError
@@ -168,9 +168,17 @@ func rejected(err error) Verdict {
 	return Verdict{Err: errno, Log: log, Stats: ParseStats(log)}
 }
 
-func hasLog(err error) bool {
+// simulated says that the verifier came as far as the first instruction.
+func simulated(err error) bool {
 	var ve *ebpf.VerifierError
-	return errors.As(err, &ve) && len(ve.Log) > 0
+	return errors.As(err, &ve) && slices.ContainsFunc(ve.Log, func(l string) bool {
+		for _, count := range []string{"func#", "processed 0 insns ", "verification time ", "stack depth "} {
+			if strings.HasPrefix(l, count) {
+				return false
+			}
+		}
+		return l != ""
+	})
 }
 
 // brief is an error in one line.
