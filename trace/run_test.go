@@ -18,6 +18,7 @@ import (
 	"github.com/skepdev/skep/lang"
 	"github.com/skepdev/skep/lang/syntax"
 	"github.com/skepdev/skep/trace"
+	"github.com/skepdev/skep/trace/symbol"
 )
 
 // kernelEngine opens the kernel's engine, or skips.
@@ -239,3 +240,45 @@ func TestTools(t *testing.T) {
 
 // absent: what a kernel or a machine may lack.
 var absent = regexp.MustCompile(`No matches for|not found|does not exist|Failed to resolve kernel symbol|no function|No probes|unknown type|Cannot resolve unknown type|does not contain a field`)
+
+// Stacks and addresses of processes have names, also when the process is gone.
+func TestUserStack(t *testing.T) {
+	path := callee(t)
+	out, errs, _ := run(t, `uprobe:`+path+`:leaf { @[ustack(3)] = count(); @at = usym(reg("ip")); }`, func(s *trace.Session, opt *lang.Options) {
+		c, err := trace.StartChild([]string{path}, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		users := symbol.New(symbol.Options{})
+		t.Cleanup(func() { users.Close() })
+		s.Child, s.PID, s.Users, opt.Child = c, c.PID, users, true
+	})
+	for _, want := range []string{"leaf+0\n", "middle+", "main+", "@at: leaf"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in:\n%s%s", want, out, errs)
+		}
+	}
+}
+
+// callee builds a program whose main calls middle, which calls leaf, for half a
+// second.
+func callee(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	src, path := filepath.Join(dir, "callee.c"), filepath.Join(dir, "callee")
+	text := `#include <unistd.h>
+__attribute__((noinline)) int leaf(int x) { usleep(20000); return x + 1; }
+__attribute__((noinline)) int middle(int x) { return leaf(x) + 1; }
+int main(void) { int s = 0; for (int i = 0; i < 25; i++) s += middle(i); return s == 1; }
+`
+	if err := os.WriteFile(src, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := exec.LookPath("gcc"); err != nil {
+		t.Skip("needs gcc")
+	}
+	if out, err := exec.Command("gcc", "-O1", "-fno-omit-frame-pointer", "-o", path, src).CombinedOutput(); err != nil {
+		t.Fatalf("gcc: %v\n%s", err, out)
+	}
+	return path
+}

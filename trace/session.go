@@ -10,6 +10,7 @@ import (
 
 	"github.com/skepdev/skep/engine"
 	"github.com/skepdev/skep/lang"
+	symbols "github.com/skepdev/skep/trace/symbol"
 )
 
 // Session runs a compiled script. Its fields are set before Run and not changed
@@ -54,7 +55,7 @@ type Session struct {
 	exiting  bool
 	lostSeen uint64
 	failures map[int]bool
-	syms     kernelSymbols
+	syms     symbols.Kernel
 	boot     time.Duration // from boot time to the wall clock
 	gone     map[string]bool
 }
@@ -209,6 +210,7 @@ func (s *Session) loop(ctx context.Context) {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			s.flush()
 			s.reportLost()
+			s.observe()
 			s.ring.SetDeadline(time.Now().Add(oneRead))
 			if s.PID != 0 && !processAlive(s.PID) {
 				return

@@ -4,42 +4,11 @@ import (
 	"bufio"
 	"fmt"
 	"os"
-	"sort"
 	"strconv"
 	"strings"
 
 	"github.com/skepdev/skep/lang"
 )
-
-// kernelSymbols are the kernel's functions, read when first asked.
-type kernelSymbols struct {
-	loaded bool
-	addrs  []uint64
-	names  []string
-}
-
-func (k *kernelSymbols) load() {
-	if k.loaded {
-		return
-	}
-	k.loaded = true
-	type sym struct {
-		addr uint64
-		name string
-	}
-	var all []sym
-	eachKernelSymbol(func(addr uint64, kind byte, name, _ string) bool {
-		if kind|0x20 == 't' || kind|0x20 == 'w' {
-			all = append(all, sym{addr, name})
-		}
-		return true
-	})
-	sort.SliceStable(all, func(i, j int) bool { return all[i].addr < all[j].addr })
-	k.addrs, k.names = make([]uint64, len(all)), make([]string, len(all))
-	for i, s := range all {
-		k.addrs[i], k.names[i] = s.addr, s.name
-	}
-}
 
 // eachKernelSymbol reads /proc/kallsyms until f says stop. Addresses are 0 for
 // those who may not see them.
@@ -67,22 +36,8 @@ func eachKernelSymbol(f func(addr uint64, kind byte, name, module string) bool) 
 	return sc.Err()
 }
 
-// find names the function that addr is in.
-func (k *kernelSymbols) find(addr uint64) (name string, off uint64, ok bool) {
-	k.load()
-	i := sort.Search(len(k.addrs), func(i int) bool { return k.addrs[i] > addr })
-	if i == 0 || k.addrs[i-1] == 0 {
-		return "", 0, false
-	}
-	// Of several names for one address the first is taken.
-	for i > 1 && k.addrs[i-2] == k.addrs[i-1] {
-		i--
-	}
-	return k.names[i-1], addr - k.addrs[i-1], true
-}
-
 func (s *Session) kernelSymbol(addr uint64) datum {
-	name, off, ok := s.syms.find(addr)
+	name, off, _, ok := s.syms.Find(addr)
 	if !ok {
 		return symbol{fmt.Sprintf("0x%x", addr), addr}
 	}
@@ -97,6 +52,17 @@ type UserSymbolizer interface {
 	// Symbolize names the function at an address of a process, how far in it
 	// is, and the file that holds it.
 	Symbolize(pid int, addr uint64) (name string, offset uint64, file string, ok bool)
+}
+
+// observer is a UserSymbolizer that can look at a process before it is gone.
+type observer interface{ Observe(pid int) }
+
+// observe looks at the traced process, whose names may be asked for only when
+// maps are printed, after its end.
+func (s *Session) observe() {
+	if o, ok := s.Users.(observer); ok && s.PID != 0 {
+		o.Observe(s.PID)
+	}
 }
 
 func (s *Session) userSymbol(addr uint64, pid int) datum {
@@ -166,7 +132,7 @@ func (s *Session) frame(out *strings.Builder, mode string, user bool, pid int, a
 	if user {
 		name, off, file, ok = s.symbolize(pid, addr)
 	} else {
-		name, off, ok = s.syms.find(addr)
+		name, off, _, ok = s.syms.Find(addr)
 	}
 	out.WriteString("\t")
 	text := fmt.Sprintf("%s+%d", name, off)

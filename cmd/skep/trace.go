@@ -16,6 +16,7 @@ import (
 	"github.com/skepdev/skep/lang"
 	"github.com/skepdev/skep/lang/syntax"
 	"github.com/skepdev/skep/trace"
+	"github.com/skepdev/skep/trace/symbol"
 )
 
 const traceLong = `Trace this machine with a script of the bpftrace language.
@@ -267,9 +268,11 @@ func (f *traceFlags) trace(ctx context.Context, s *streams, m *trace.Machine, ob
 	defer flush()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	users := symbol.New(symbol.Options{Parameters: true})
+	defer users.Close()
 	t := &trace.Session{
 		Object: obj, Engine: eng, Env: m, Out: out, Err: s.err, JSON: f.format == "json", Quiet: f.quiet,
-		NoWarnings: f.noWarnings, DryRun: f.dryRun, Child: child, PID: pid, Flush: flush,
+		NoWarnings: f.noWarnings, DryRun: f.dryRun, Child: child, PID: pid, Flush: flush, Users: users,
 	}
 	closeSignals := sessionSignals(t)
 	defer closeSignals()
