@@ -57,6 +57,11 @@ func (l *loading) makeProgram(name string, spec *ebpf.ProgramSpec) (*programCore
 			return nil, notSupported("load program "+name, "it refers to the kernel's symbol "+k.Name, askKernel)
 		}
 	}
+	if asksForTask(code.Instructions) {
+		if err := l.provideTask(); err != nil {
+			return nil, err
+		}
+	}
 	ps, err := l.programSpec(name, spec, code)
 	if err != nil {
 		return nil, err

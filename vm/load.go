@@ -62,11 +62,11 @@ func loadable(spec *ProgramSpec) error {
 	if helpers.Runnable(spec.Type) {
 		return nil
 	}
-	return &NotSupportedError{
-		Feature: "program type " + spec.Type.String(),
-		Reason:  "the embedded engine has nothing to attach it to",
-	}
+	return &NotSupportedError{Feature: "program type " + spec.Type.String(), Reason: noHook(spec.Type)}
 }
+
+// noHook says why programs of a type are of no use here.
+func noHook(abi.ProgramType) string { return "the embedded engine has nothing to attach it to" }
 
 func (p *Program) holdMaps() (held []*Map, err error) {
 	for i, mp := range p.spec.Maps {

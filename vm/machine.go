@@ -41,6 +41,8 @@ type Machine struct {
 	// numbered are the programs that native code may call, by number, as long as
 	// a run may; replaced as a whole.
 	numbered atomic.Pointer[map[uint32]*interp.Program]
+	// task is the memory of the current task; nil before SetTask.
+	task []byte
 }
 
 // maxCPUs bounds Config.CPUs: each has a stack and a value in every per-CPU
@@ -125,6 +127,9 @@ func (m *Machine) Close() error {
 	var errs []error
 	for _, c := range m.cpus {
 		errs = append(errs, m.memory.Unmap(c.mem))
+	}
+	if m.task != nil {
+		errs = append(errs, m.memory.Unmap(m.task))
 	}
 	errs = append(errs, m.packets.close())
 	return errors.Join(errs...)

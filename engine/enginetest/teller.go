@@ -269,7 +269,7 @@ func errorNamed(name string) (error, error) {
 		"ErrKeyExist": engine.ErrKeyExist, "ErrReadOnly": engine.ErrReadOnly, "ErrFull": engine.ErrFull,
 		"ErrRejected": engine.ErrRejected, "ErrFault": engine.ErrFault, "ErrNotExist": engine.ErrNotExist,
 		"EINVAL": syscall.EINVAL, "E2BIG": syscall.E2BIG, "ENOENT": syscall.ENOENT, "EEXIST": syscall.EEXIST,
-		"EPERM": syscall.EPERM, "ENOSPC": syscall.ENOSPC, "EBUSY": syscall.EBUSY, "ENOTSUPP": syscall.Errno(524),
+		"EPERM": syscall.EPERM, "ENOSPC": syscall.ENOSPC, "EBADF": syscall.EBADF, "EBUSY": syscall.EBUSY, "ENOTSUPP": syscall.Errno(524),
 	}
 	if e, ok := known[name]; ok {
 		return e, nil

@@ -2,5 +2,8 @@
 
 package helpers
 
-// cgroupID is that of the root cgroup: this system has none.
-func cgroupID() uint64 { return 1 }
+// cgroupPath is the root cgroup: this system has none.
+func cgroupPath() []uint64 { return []uint64{1} }
+
+// pidNamespace is none that a program can name.
+func pidNamespace() (dev, ino uint64) { return 0, 0 }

@@ -14,11 +14,30 @@ import (
 // table is a family of helpers.
 type table map[abi.HelperID]interp.Helper
 
-// families are the tables a kind of program draws from.
+// common is what every kind of program draws from.
+var common = []table{
+	mapTable, loopTable, timeTable, miscTable, taskTable, textTable, ringTable, dynptrTable, probeTable, eventTable,
+	lockTable, stackTable, storageTable, probeContextTable,
+}
+
+// families are the tables a kind of program draws from besides, and before,
+// the common ones.
 var families = map[kind][]table{
-	kindXDP:   {mapTable, loopTable, timeTable, miscTable, taskTable, textTable, ringTable, dynptrTable, probeTable, eventTable, lockTable, csumTable, routeTable, socketTable, xdpTable},
-	kindSKB:   {mapTable, loopTable, timeTable, miscTable, taskTable, textTable, ringTable, dynptrTable, probeTable, eventTable, lockTable, csumTable, routeTable, socketTable, skbReadTable, skbWriteTable, tunnelTable},
-	kindPlain: {mapTable, loopTable, timeTable, miscTable, taskTable, textTable, ringTable, dynptrTable, probeTable, eventTable, lockTable},
+	kindXDP:   {csumTable, routeTable, socketTable, xdpTable},
+	kindSKB:   {csumTable, routeTable, socketTable, skbReadTable, skbWriteTable, tunnelTable},
+	kindPlain: {},
+}
+
+// body finds a helper's body for a kind of program.
+func body(k kind, id abi.HelperID) interp.Helper {
+	for _, list := range [][]table{families[k], common} {
+		for _, f := range list {
+			if h := f[id]; h != nil && k != kindNone {
+				return h
+			}
+		}
+	}
+	return nil
 }
 
 // kind is how a program is run.
@@ -67,10 +86,8 @@ func Find(t abi.ProgramType, id abi.HelperID, have Traits) (interp.Helper, strin
 	if id == poisoned {
 		return runPoisoned, ""
 	}
-	for _, f := range families[kindOf(t)] {
-		if h := f[id]; h != nil {
-			return h, refused(t, id, have)
-		}
+	if h := body(kindOf(t), id); h != nil {
+		return h, refused(t, id, have)
 	}
 	if why := refused(t, id, have); why != "" {
 		return nil, why

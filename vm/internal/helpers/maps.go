@@ -2,6 +2,7 @@ package helpers
 
 import (
 	"syscall"
+	"unsafe"
 
 	"github.com/skepdev/skep/abi"
 	"github.com/skepdev/skep/vm/internal/interp"
@@ -162,8 +163,8 @@ func loop(t *interp.Thread) uint64 {
 	return uint64(n)
 }
 
-// forEach calls a function with each element. The next key is taken before the
-// call, so that the function may delete the element it is called with.
+// forEach calls a function with each element, which it may delete, and others
+// with it.
 func forEach(t *interp.Thread) uint64 {
 	m := t.Map(t.R[1])
 	if m == nil {
@@ -184,33 +185,15 @@ func forEach(t *interp.Thread) uint64 {
 	if !t.Charge(int64(m.Spec().MaxEntries) / perInstruction) {
 		return 0
 	}
-	size := int(m.KeySize)
-	mem, addr, ok := t.Borrow(2 * size)
+	key, addr, ok := t.Borrow(int(m.KeySize))
 	if !ok {
 		return fail(syscall.ENOMEM)
 	}
-	defer t.GiveBack(mem)
-	key, next := mem[:size:size], mem[size:]
-	if m.NextKey(nil, key) != 0 {
-		return 0
-	}
-	var n uint64
-	for limit := m.Spec().MaxEntries; n < uint64(limit); {
-		more := m.NextKey(key, next) == 0
-		if at := m.Lookup(pointer(key), t.CPU); at != 0 {
-			n++
-			ret, ok := t.Callback(fn, handle, addr, t.Value(m, at), arg)
-			if !ok {
-				return 0
-			}
-			if ret != 0 {
-				return n
-			}
-		}
-		if !more {
-			return n
-		}
-		copy(key, next)
-	}
-	return n
+	defer t.GiveBack(key)
+	// The program sees a copy of the key, which is its to change.
+	return uint64(m.Walker.Walk(t.CPU, func(k unsafe.Pointer, value uintptr) bool {
+		copy(key, bytesAt(k, len(key)))
+		ret, ok := t.Callback(fn, handle, addr, t.Value(m, value), arg)
+		return ok && ret == 0
+	}))
 }

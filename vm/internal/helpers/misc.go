@@ -3,8 +3,6 @@ package helpers
 import (
 	"bytes"
 	"encoding/binary"
-	"os"
-	"path/filepath"
 	"syscall"
 
 	"github.com/skepdev/skep/abi"
@@ -91,37 +89,6 @@ func stringAt(t *interp.Thread, a uint64, n int) ([]byte, bool) {
 	return nil, false
 }
 
-// Programs run in this process: that is the current task.
-var taskTable = table{
-	abi.FnGetCurrentPidTgid: func(*interp.Thread) uint64 { return processID<<32 | processID },
-	abi.FnGetCurrentUidGid: func(*interp.Thread) uint64 {
-		return uint64(uint32(groupID))<<32 | uint64(uint32(userID))
-	},
-	abi.FnGetCurrentComm:     currentComm,
-	abi.FnGetCurrentCgroupId: func(*interp.Thread) uint64 { return cgroupID() },
-}
-
-var (
-	processID = uint64(os.Getpid())
-	userID    = os.Getuid()
-	groupID   = os.Getgid()
-	command   = filepath.Base(os.Args[0])
-)
-
-func currentComm(t *interp.Thread) uint64 {
-	size := uint64(uint32(t.R[2]))
-	if size == 0 {
-		return fail(syscall.EINVAL)
-	}
-	buf := t.Write(t.R[1], size)
-	if buf == nil {
-		return 0
-	}
-	clear(buf)
-	copy(buf[:size-1], command[:min(len(command), 15)])
-	return 0
-}
-
 var lockTable = table{
 	abi.FnSpinLock:   func(t *interp.Thread) uint64 { t.LockWord(t.R[1]); return 0 },
 	abi.FnSpinUnlock: func(t *interp.Thread) uint64 { t.UnlockWord(t.R[1]); return 0 },
@@ -137,6 +104,7 @@ var probeTable = table{
 	abi.FnProbeReadStr:       probeReadStr,
 	abi.FnProbeReadKernelStr: probeReadStr,
 	abi.FnProbeReadUserStr:   probeReadStr,
+	abi.FnCopyFromUserTask:   probeRead,
 }
 
 func probeRead(t *interp.Thread) uint64 {

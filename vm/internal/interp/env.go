@@ -1,6 +1,8 @@
 package interp
 
 import (
+	"sync/atomic"
+
 	"github.com/skepdev/skep/vm/internal/packet"
 )
 
@@ -25,6 +27,42 @@ type Env struct {
 	MTU func(ifindex uint32) (mtu int, ok bool)
 	// FIB answers bpf_fib_lookup over the bytes of struct bpf_fib_lookup.
 	FIB func(params []byte, flags uint32, skbLen int) int64
+
+	task atomic.Pointer[span]
+}
+
+// noTask is the current task's address as long as there is none to be read. It
+// is canonical nowhere.
+const noTask = 0xb0f3_0000_0000_0000
+
+// SetTask makes mem, outside Go's heap, what programs read of the current task.
+// Its last 512 bytes are the task's registers.
+func (e *Env) SetTask(mem []byte) { e.task.Store(&span{addressOf(mem), uint64(len(mem))}) }
+
+// Task is the address of the current task.
+func (e *Env) Task() uint64 {
+	if s := e.task.Load(); s != nil {
+		return s.at
+	}
+	return noTask
+}
+
+// TaskRegisters is how many bytes at the end of the task's memory stand for its
+// registers: struct pt_regs of any processor.
+const TaskRegisters = 512
+
+// Registers is the address of the current task's registers.
+func (e *Env) Registers() uint64 {
+	if s := e.task.Load(); s != nil {
+		return s.at + s.n - TaskRegisters
+	}
+	return noTask
+}
+
+// readsTask says whether size bytes at a are the task's.
+func (e *Env) readsTask(a, size uint64) bool {
+	s := e.task.Load()
+	return s != nil && s.has(a, size)
 }
 
 // Kinds of redirect targets, as vm.RedirectKind.

@@ -33,6 +33,10 @@ type Map struct {
 	Stream  maps.Stream
 	Ring    maps.RingBuffer
 	Perf    maps.PerfArray
+	Stacks  maps.StackMap
+	Cgroups maps.CgroupArray
+	Storage maps.Storage
+	Walker  maps.Walker
 	// Owner is the loader's own object for this map.
 	Owner any
 }
@@ -69,6 +73,10 @@ func NewMap(m maps.Map, id uint32) *Map {
 	w.Stream, _ = m.(maps.Stream)
 	w.Ring, _ = m.(maps.RingBuffer)
 	w.Perf, _ = m.(maps.PerfArray)
+	w.Stacks, _ = m.(maps.StackMap)
+	w.Cgroups, _ = m.(maps.CgroupArray)
+	w.Storage, _ = m.(maps.Storage)
+	w.Walker, _ = m.(maps.Walker)
 	if w.Type == abi.MapArray && s.MaxEntries == 1 {
 		w.flat = span{firstValue(w), uint64(w.ValueSize)}
 	}

@@ -13,6 +13,9 @@ func ptr(a uint64) unsafe.Pointer { return unsafe.Add(nil, uintptr(a)) }
 
 func addressOf(mem []byte) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(mem)))) }
 
+// AddressOf is where memory outside Go's heap begins.
+func AddressOf(mem []byte) uint64 { return addressOf(mem) }
+
 func bytesAt(a uint64, n int) []byte { return unsafe.Slice((*byte)(ptr(a)), n) }
 
 func firstValue(m *Map) uint64 {
@@ -55,7 +58,7 @@ func (t *Thread) common(a, size uint64, write bool) bool {
 			return true
 		}
 	}
-	return false
+	return !write && t.Env.readsTask(a, size)
 }
 
 func (m *Map) allows(a, size uint64, write bool) bool {

@@ -78,9 +78,16 @@ type Thread struct {
 	// Text and Parts are working memory for helpers.
 	Text  []byte
 	Parts [2][]byte
+	// PCs and Words are room for a call stack.
+	PCs   [MaxStackDepth]uintptr
+	Words [MaxStackDepth]uint64
 
 	borrowed int // bytes of the scratch area in use
 }
+
+// MaxStackDepth bounds what helpers see of a call stack
+// (kernel.perf_event_max_stack and what may be skipped).
+const MaxStackDepth = 127 + 255
 
 // region is memory besides packet, stack and maps: a ring buffer record.
 type region struct {

@@ -23,6 +23,7 @@ type twins struct {
 	keys    *rapid.Generator[[]byte]
 	vb      int
 	socket  uint32 // the descriptor of a socket that no map takes
+	cgroup  uint32 // that of a cgroup's directory
 }
 
 func keyGen(s Spec) *rapid.Generator[[]byte] {
@@ -57,7 +58,7 @@ func keyGen(s Spec) *rapid.Generator[[]byte] {
 
 func isArray(t abi.MapType) bool {
 	switch t {
-	case abi.MapArray, abi.MapPerCPUArray, abi.MapProgArray, abi.MapPerfEventArray, abi.MapArrayOfMaps, abi.MapDevMap, abi.MapCPUMap, abi.MapXSKMap, abi.MapSockMap:
+	case abi.MapArray, abi.MapPerCPUArray, abi.MapProgArray, abi.MapPerfEventArray, abi.MapArrayOfMaps, abi.MapDevMap, abi.MapCPUMap, abi.MapXSKMap, abi.MapSockMap, abi.MapStackTrace, abi.MapCgroupArray:
 		return true
 	}
 	return false
@@ -80,6 +81,8 @@ func (w *twins) value(r *rapid.T) []byte {
 			return binary.NativeEndian.AppendUint32(nil, uint32(fd))
 		}
 		return binary.NativeEndian.AppendUint64(nil, fd)
+	case abi.MapCgroupArray:
+		return binary.NativeEndian.AppendUint32(nil, rapid.SampledFrom([]uint32{w.cgroup, w.cgroup, w.socket, 1 << 31}).Draw(r, "descriptor"))
 	case abi.MapProgArray, abi.MapPerfEventArray, abi.MapArrayOfMaps, abi.MapHashOfMaps:
 		return []byte{0xff, 0xff, 0xff, 0x0f} // no file descriptor
 	}
@@ -322,6 +325,8 @@ func specs() (out []Spec) {
 	add(Spec{Type: abi.MapArrayOfMaps, KeySize: 4, ValueSize: 4, MaxEntries: 3, Inner: inner})
 	add(Spec{Type: abi.MapHashOfMaps, KeySize: 4, ValueSize: 4, MaxEntries: 3, Inner: inner})
 	add(Spec{Type: abi.MapRingBuf, MaxEntries: 4096})
+	add(Spec{Type: abi.MapStackTrace, KeySize: 4, ValueSize: 16, MaxEntries: 3})
+	add(Spec{Type: abi.MapCgroupArray, KeySize: 4, ValueSize: 4, MaxEntries: 3})
 	return out
 }
 
@@ -345,6 +350,12 @@ func TestLikeKernel(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer syscall.Close(socket)
+			cgroup, err := syscall.Open("/sys/fs/cgroup", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+			if err != nil {
+				cgroup = socket // no cgroup here: neither takes it
+			} else {
+				defer syscall.Close(cgroup)
+			}
 			runs := 0
 			rapid.Check(t, func(r *rapid.T) {
 				// After each operation on a map of maps the kernel waits for a
@@ -362,7 +373,7 @@ func TestLikeKernel(t *testing.T) {
 					r.Fatal(err)
 				}
 				defer ours.Close()
-				w := &twins{theirs: theirs, ours: ours, s: s, vb: ValueBytes(&s, env.CPUs), keys: keyGen(s), socket: uint32(socket)}
+				w := &twins{theirs: theirs, ours: ours, s: s, vb: ValueBytes(&s, env.CPUs), keys: keyGen(s), socket: uint32(socket), cgroup: uint32(cgroup)}
 				w.ordered = isArray(s.Type) || s.Type == abi.MapLPMTrie
 				r.Repeat(w.actions())
 			})

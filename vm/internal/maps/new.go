@@ -66,6 +66,14 @@ func New(spec Spec, env *Env) (Map, error) {
 	return create(&spec, env)
 }
 
+// Missing says why there are no maps of a type, or "".
+func Missing(t abi.MapType) string {
+	if constructor(t) != nil {
+		return ""
+	}
+	return "not available in the embedded engine"
+}
+
 // constructor is the table of map types.
 func constructor(t abi.MapType) func(*Spec, *Env) (Map, error) {
 	switch t {
@@ -95,6 +103,12 @@ func constructor(t abi.MapType) func(*Spec, *Env) (Map, error) {
 		return newRing
 	case abi.MapPerfEventArray:
 		return newPerfArray
+	case abi.MapStackTrace:
+		return newStackTrace
+	case abi.MapCgroupArray:
+		return newCgroupArray
+	case abi.MapTaskStorage, abi.MapCgrpStorage, abi.MapInodeStorage, abi.MapSkStorage:
+		return newLocalStorage
 	}
 	return nil
 }
