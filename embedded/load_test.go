@@ -295,7 +295,7 @@ func TestLoadRefuses(t *testing.T) {
 		is   error
 		want string
 	}{
-		"helper": {prog(assemble(ebpf.XDP, asm.FnSkbStoreBytes.Call(), asm.Return().WithSource(asm.Comment("")))), nil, engine.ErrNotSupported, "instruction 0"},
+		"helper": {prog(assemble(ebpf.XDP, asm.FnSkbStoreBytes.Call(), asm.Return().WithSource(asm.Comment("")))), nil, engine.ErrRejected, "is not for xdp programs"},
 		"helper that does not exist": {
 			prog(assemble(ebpf.XDP, asm.Mov.Imm(asm.R0, 0), asm.BuiltinFunc(9999).Call().WithSource(asm.Comment("the_helper(x);")), asm.Return())), nil,
 			engine.ErrNotSupported, "the_helper(x);",
@@ -307,7 +307,7 @@ func TestLoadRefuses(t *testing.T) {
 		"tracing":       {prog(&ebpf.ProgramSpec{Type: ebpf.Tracing, AttachTo: "do_unlinkat", Instructions: asm.Instructions{asm.Return()}}), nil, engine.ErrNotSupported, "do_unlinkat"},
 		"no map":        {prog(counting(ebpf.XDP, 0)), nil, asm.ErrUnsatisfiedMapReference, "counts"},
 		"no function":   {prog(assemble(ebpf.XDP, asm.Call.Label("gone"), asm.Return())), nil, asm.ErrUnsatisfiedProgramReference, "calls gone"},
-		"map type":      {maps(&ebpf.MapSpec{Name: "m", Type: ebpf.StackTrace, KeySize: 4, ValueSize: 4, MaxEntries: 1}), nil, engine.ErrNotSupported, "map m"},
+		"map type":      {maps(&ebpf.MapSpec{Name: "m", Type: ebpf.StructOpsMap, KeySize: 4, ValueSize: 4, MaxEntries: 1}), nil, engine.ErrNotSupported, "map m"},
 		"unknown type":  {maps(&ebpf.MapSpec{Name: "m", Type: 250, KeySize: 4, ValueSize: 4, MaxEntries: 1}), nil, engine.ErrNotSupported, "map m"},
 		"map size":      {maps(&ebpf.MapSpec{Name: "m", Type: ebpf.Array, KeySize: 8, ValueSize: 4, MaxEntries: 1}), nil, syscall.EINVAL, `"m"`},
 		"no template":   {maps(&ebpf.MapSpec{Name: "m", Type: ebpf.ArrayOfMaps, KeySize: 4, MaxEntries: 1}), nil, syscall.EINVAL, "template"},

@@ -476,8 +476,8 @@ func TestLoadErrors(t *testing.T) {
 		{name: "map", code: "r1 = map[idx:3]\nexit", is: ErrInvalid, reason: "map index 3; the program has 0 maps"},
 		{name: "unknown helper", code: "call helper#999\nexit", is: ErrNotSupported, reason: "helper 999 does not exist"},
 		{name: "missing helper", typ: abi.ProgSchedCLS, code: "call helper#66\nexit", is: ErrNotSupported, reason: "helper bpf_skb_get_xfrm_state (id 66) is not available in the embedded engine for sched_cls programs"},
-		{name: "another type's helper", code: "call helper#50\nexit", is: ErrNotSupported, reason: "helper bpf_skb_adjust_room (id 50) is not for xdp programs"},
-		{name: "GPL helper", license: "BSD", code: "call helper#6\nexit", is: ErrNotSupported, reason: "helper bpf_trace_printk (id 6) is for programs with a GPL-compatible license"},
+		{name: "another type's helper", code: "call helper#50\nexit", is: ErrInvalid, reason: "helper bpf_skb_adjust_room (id 50) is not for xdp programs"},
+		{name: "GPL helper", license: "BSD", code: "call helper#6\nexit", is: ErrInvalid, reason: "helper bpf_trace_printk (id 6) is for programs with a GPL-compatible license"},
 		{name: "kfunc", code: "call kfunc#7\nexit", is: ErrNotSupported, reason: "call of an unnamed kernel function (id 7)"},
 		{name: "legacy load", code: "r6 = r1\nr0 = *(u8 *)skb[0]\nexit", slot: 1, is: ErrInvalid, reason: "legacy packet access is for socket filters and tc programs, not for xdp"},
 	} {

@@ -91,3 +91,4 @@ HELPER(u64, bpf_xdp_get_buff_len, 188, struct xdp_md *xdp);
 HELPER(long, bpf_xdp_load_bytes, 189, struct xdp_md *xdp, u32 offset, void *to, u32 size);
 HELPER(long, bpf_xdp_store_bytes, 190, struct xdp_md *xdp, u32 offset, void *from, u32 size);
 HELPER(void *, bpf_map_lookup_percpu_elem, 195, void *map, const void *key, u32 cpu);
+HELPER(long, bpf_dynptr_from_mem, 197, void *data, u32 size, u64 flags, void *dynptr);

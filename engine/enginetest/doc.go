@@ -26,6 +26,7 @@
 //	object NAME [PROGRAM...]   testdata/NAME.bpf.o, or "pod" for package bpf's
 //	                           packet of death; only these programs, if any
 //	types NAME                 the object whose BTF stands for the kernel's
+//	needs kfunc NAME...        a kernel without these functions tells another story
 //	set VAR = VALUE            a global's initial value
 //	load [fails ERROR]         load now; with an error that must be so
 //	map MAP KEY = VALUE        update from user space; per-CPU: on every CPU

@@ -80,7 +80,7 @@ func (t *teller) close() error {
 // storyVerbs is the grammar of doc.go.
 func storyVerbs() map[string]func(*teller, []string) error {
 	return map[string]func(*teller, []string) error{
-		"object": (*teller).object, "types": (*teller).types, "set": (*teller).set,
+		"object": (*teller).object, "types": (*teller).types, "set": (*teller).set, "needs": (*teller).needs,
 		"load": (*teller).loadStep, "refuse": (*teller).refuse,
 		"map": (*teller).mapStep, "delete": (*teller).deleteStep, "var": (*teller).varStep,
 		"in": (*teller).in, "flags": (*teller).flagsStep, "ctx": (*teller).ctx, "run": (*teller).run,

@@ -68,8 +68,7 @@ func (r *Report) object(ctx context.Context, eng engine.Engine, name string, spe
 	bad := map[string]bool{}
 	for _, m := range slices.Sorted(maps.Keys(spec.Maps)) {
 		r.Maps++
-		cpy := spec.Maps[m].Copy()
-		cpy.Pinning = ebpf.PinNone
+		cpy := bare(spec.Maps[m].Copy())
 		live, err := eng.NewMap(cpy)
 		if err != nil {
 			bad[m] = true
@@ -125,6 +124,17 @@ func (r *Report) program(ctx context.Context, eng engine.Engine, spec *ebpf.Coll
 	return slices.Compact(out)
 }
 
+// bare is the map as it stands for itself: neither pinned, nor holding what the
+// object names.
+func bare(m *ebpf.MapSpec) *ebpf.MapSpec {
+	m.Pinning = ebpf.PinNone
+	switch m.Type {
+	case ebpf.ProgramArray, ebpf.ArrayOfMaps, ebpf.HashOfMaps:
+		m.Contents = nil
+	}
+	return m
+}
+
 // calls says which of the functions that a program calls are missing.
 func calls(p *ebpf.ProgramSpec, spec *ebpf.CollectionSpec, t abi.ProgramType) (out []string) {
 	code, err := object.Instructions(p, spec)
@@ -164,10 +174,7 @@ func alone(spec *ebpf.CollectionSpec, name string) *ebpf.CollectionSpec {
 			delete(out.Maps, m)
 			continue
 		}
-		ms.Pinning = ebpf.PinNone
-		if ms.Type == ebpf.ProgramArray {
-			ms.Contents = nil
-		}
+		bare(ms)
 	}
 	for v, vs := range out.Variables {
 		if !used[vs.SectionName] {

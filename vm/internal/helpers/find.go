@@ -78,7 +78,7 @@ func PacketWritable(t abi.ProgramType) bool {
 }
 
 // Find returns the body of a helper for programs of type t, or why there is
-// none.
+// none. A body and a reason mean that Linux would refuse the program too.
 func Find(t abi.ProgramType, id abi.HelperID, have Traits) (interp.Helper, string) {
 	if id == abi.FnTailCall {
 		return nil, ""
@@ -89,8 +89,11 @@ func Find(t abi.ProgramType, id abi.HelperID, have Traits) (interp.Helper, strin
 	if h := body(kindOf(t), id); h != nil {
 		return h, refused(t, id, have)
 	}
-	if why := refused(t, id, have); why != "" {
-		return nil, why
+	if why := refused(t, id, have); why != "" && abi.HelperByID(id) != nil {
+		return runPoisoned, why
+	}
+	if abi.HelperByID(id) == nil {
+		return nil, fmt.Sprintf("helper %d does not exist", uint32(id))
 	}
 	return nil, fmt.Sprintf("helper %s (id %d) is not available in the embedded engine for %s programs", id, uint32(id), t)
 }

@@ -39,10 +39,20 @@ func FindKfunc(t abi.ProgramType, name string, imm int32) (interp.Helper, string
 	if name == "" {
 		return nil, fmt.Sprintf("call of an unnamed kernel function (id %d)", imm)
 	}
-	if h := kfuncs[name]; h != nil {
-		return h, ""
+	for _, f := range [...]map[string]interp.Helper{kfuncs, stringKfuncs, bitsKfuncs, moreKfuncs} {
+		if h := f[name]; h != nil {
+			return h, notFor(t, name)
+		}
 	}
 	return nil, fmt.Sprintf("kernel function %s is not available in the embedded engine for %s programs", name, t)
+}
+
+// notFor says why Linux would not let programs of a type call a kernel function.
+func notFor(t abi.ProgramType, name string) string {
+	if k := abi.KfuncByName(name); k != nil && k.Hooks&abi.KfuncHooksOf(t) == 0 {
+		return fmt.Sprintf("kernel function %s is not for %s programs", name, t)
+	}
+	return ""
 }
 
 // A struct bpf_iter_num is 8 bytes of the program's stack: the current number

@@ -58,9 +58,13 @@ func (t *Thread) Borrow(n int) (mem []byte, addr uint64, ok bool) {
 	return bytesAt(addr, n), addr, true
 }
 
-// GiveBack ends what Borrow began; the latest goes first.
+// GiveBack ends what Borrow began. The latest goes first: the room of others is
+// lost until the end of the run.
 func (t *Thread) GiveBack(mem []byte) {
 	a := addressOf(mem)
 	t.TakeRegion(a)
-	t.borrowed = int(a - t.ctxBase - ctxSize)
+	at := int(a - t.ctxBase - ctxSize)
+	if at+(len(mem)+7)&^7 == t.borrowed {
+		t.borrowed = at
+	}
 }

@@ -91,8 +91,8 @@ func (d *decoder) call(i int, in isa.Instruction, op *Op) error {
 		return nil
 	case isa.PseudoKfuncCall:
 		h, why := d.spec.Kfunc(in.Imm)
-		if h == nil {
-			return d.missing(i, "%s", why)
+		if why != "" {
+			return d.noFunction(i, h, why)
 		}
 		d.bind(op, h, 1<<40+int64(uint32(in.Imm)))
 		return nil
@@ -100,10 +100,18 @@ func (d *decoder) call(i int, in isa.Instruction, op *Op) error {
 	return d.unknown(i)
 }
 
+// noFunction: a function with a body is there, but not for this program.
+func (d *decoder) noFunction(i int, h Helper, why string) error {
+	if h != nil {
+		return d.fail(i, "%s", why)
+	}
+	return d.missing(i, "%s", why)
+}
+
 func (d *decoder) helper(i int, id abi.HelperID, op *Op) error {
 	h, why := d.spec.Helper(id)
 	if why != "" {
-		return d.missing(i, "%s", why)
+		return d.noFunction(i, h, why)
 	}
 	if id == abi.FnTailCall {
 		op.Code = OpTailCall

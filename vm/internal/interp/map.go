@@ -116,6 +116,15 @@ func (m *Map) HasValues() bool {
 	return false
 }
 
+// Counted says that the map counts its elements (bpf_map_sum_elem_count).
+func (m *Map) Counted() bool {
+	switch m.Type {
+	case abi.MapHash, abi.MapPerCPUHash, abi.MapLRUHash, abi.MapLRUPerCPUHash:
+		return true
+	}
+	return false
+}
+
 // FirstValue is the address of the value at index 0 of a plain array, for
 // direct references (global data).
 func (m *Map) FirstValue() (addr uint64, why string) {

@@ -55,7 +55,7 @@ type Spec struct {
 	// start.
 	Entries []int
 	// Helper returns the body of a helper for this program, or why there is
-	// none.
+	// none; with a body, why the program may not call it.
 	Helper func(id abi.HelperID) (h Helper, why string)
 	// Kfunc is Helper for kernel functions, by the call's immediate.
 	Kfunc func(imm int32) (h Helper, why string)

@@ -13,6 +13,9 @@ type Stop struct {
 	Size    int
 	Write   bool
 	Reason  string
+	// thrown says that the program ended itself by bpf_throw, with this result.
+	thrown bool
+	result uint64
 }
 
 func (s *Stop) Error() string { return s.Reason }
@@ -21,6 +24,15 @@ func (s *Stop) Error() string { return s.Reason }
 func (t *Thread) Fail(format string, args ...any) {
 	if t.stop == nil {
 		t.stop = &Stop{PC: -1, Reason: fmt.Sprintf(format, args...)}
+		t.place()
+	}
+}
+
+// Throw ends the run, whatever function is running, with result (bpf_throw).
+func (t *Thread) Throw(result uint64) {
+	if t.stop == nil {
+		t.stop = &t.throw
+		t.throw = Stop{PC: -1, thrown: true, result: result}
 		t.place()
 	}
 }

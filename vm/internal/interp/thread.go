@@ -39,6 +39,7 @@ type Thread struct {
 	budget   int64
 	fuel     int64 // what native code may take of the budget before it asks
 	stop     *Stop
+	throw    Stop // bpf_throw allocates nothing
 	prog     *Program
 	pc       int
 	scratch  uint64 // where native code puts what it needs a register for
@@ -127,6 +128,9 @@ func (t *Thread) Run(p *Program) (uint64, error) {
 	t.syncPacket()
 	if !t.begin() || t.lock != 0 || len(t.extra) != 0 {
 		t.abandon()
+		if t.stop != nil && t.stop.thrown {
+			return t.stop.result, nil
+		}
 		if t.stop != nil {
 			return 0, t.stop
 		}

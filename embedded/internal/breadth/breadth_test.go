@@ -1,0 +1,38 @@
+package breadth
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/skepdev/skep/embedded"
+)
+
+// TestSurvey tries the objects of the behaviour story, of which everything but
+// what is bad on purpose loads.
+func TestSurvey(t *testing.T) {
+	eng, err := embedded.New(embedded.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer eng.Close()
+	r, err := Survey(context.Background(), eng, "../../../engine/enginetest/testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Objects < 12 || r.Maps < 40 || r.MapsLoaded != r.Maps || r.Programs < 80 {
+		t.Errorf("%+v", r)
+	}
+	for why, who := range r.Reasons {
+		for _, w := range who {
+			if !strings.HasPrefix(w, "bad.bpf.o:") {
+				t.Errorf("%s: %s", w, why)
+			}
+		}
+	}
+	var out bytes.Buffer
+	if err := r.Print(&out, 1); err != nil || strings.Count(out.String(), "\n") != 1+2*len(r.Reasons) {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+}
