@@ -11,7 +11,7 @@ import (
 // engines have what Linux 6.18 has.
 func (t *teller) needs(w []string) error {
 	if len(w) < 2 || w[0] != "kfunc" {
-		return errors.New("needs kfunc NAME...")
+		return errors.New("needs kfunc NAME…")
 	}
 	if t.eng.Name() != "kernel" {
 		return nil
