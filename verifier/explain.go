@@ -20,6 +20,8 @@ type Explanation struct {
 	Slot        int    `json:"slot"`
 	Instruction string `json:"instruction,omitempty"`
 	Function    string `json:"function,omitempty"`
+	// Variable is the C expression that the rule is about, where it is known.
+	Variable string `json:"variable,omitempty"`
 	// Known is what was known of the operand that the rule is about.
 	Known string `json:"known,omitempty"`
 	// Cause says how that came to be, where it can be told.
@@ -53,7 +55,9 @@ type Branch struct {
 	Place     Place  `json:"place"`
 	Slot      int    `json:"slot"`
 	Condition string `json:"condition"` // in assembly
-	Taken     bool   `json:"taken"`
+	Taken     bool   `json:"taken"`     // the jump of that instruction
+	// Holds is what was true after it, with the names of C where they are known.
+	Holds string `json:"holds"`
 }
 
 // Explain puts the rejection into words.
@@ -65,9 +69,14 @@ func (r *Rejection) Explain() *Explanation {
 		e.Function = funcOf(r.code, r.Slot)
 	}
 	t := newTrace(r)
+	if t.reg >= 0 && len(t.run) > 0 {
+		e.Variable = t.variable(t.last(), t.reg)
+	}
+	e.Path = t.branches()
+	st := &story{Explanation: e, r: r, trace: t}
 	rule := rules[r.Rule]
 	if rule.explain != nil {
-		rule.explain(&story{Explanation: e, r: r, trace: t})
+		rule.explain(st)
 	}
 	if e.Summary == "" {
 		e.Summary = rule.summary
@@ -76,9 +85,8 @@ func (r *Rejection) Explain() *Explanation {
 		e.Advice = rule.advice
 	}
 	if e.Known == "" {
-		e.Known = known(r)
+		e.Known = st.known()
 	}
-	e.Path = t.branches()
 	return e
 }
 
@@ -111,11 +119,11 @@ func (e *Explanation) Text() string {
 		if i == 0 {
 			head = "  path: "
 		}
-		way := "not taken"
-		if p.Taken {
-			way = "taken"
+		at := p.Place.String()
+		if at == "" {
+			at = fmt.Sprintf("instruction %d", p.Slot)
 		}
-		fmt.Fprintf(&b, "%s%s\n", head, strings.TrimSpace(fmt.Sprintf("%s %s (%s)", p.Place, orCondition(p), way)))
+		fmt.Fprintf(&b, "%s%s %s goes on with %s\n", head, at, orCondition(p), p.Holds)
 	}
 	if e.Advice != "" {
 		fmt.Fprintf(&b, "  try: %s\n", e.Advice)

@@ -1,6 +1,8 @@
 package verifier
 
 import (
+	"slices"
+
 	"github.com/skepdev/skep/isa"
 	"github.com/skepdev/skep/object"
 )
@@ -37,33 +39,80 @@ func newTrace(r *Rejection) *trace {
 	return t
 }
 
-// before calls visit with the steps before the last, newest first, until it
-// returns false. next is the instruction that ran after.
-func (t *trace) before(visit func(i, at, next int) bool) {
-	for i := len(t.run) - 2; i >= 0; i-- {
-		if !visit(i, t.run[i], t.run[i+1]) {
-			return
+func (t *trace) last() int { return len(t.run) - 1 }
+
+func (t *trace) ins(i int) isa.Instruction { return t.code.Instructions[t.run[i]] }
+
+// follows says that the step after i is the next instruction: it did not jump,
+// call or return.
+func (t *trace) follows(i int) bool {
+	return i+1 < len(t.run) && t.run[i+1] == t.run[i]+t.ins(i).Width()
+}
+
+// writer is the last step before step i that wrote a register as the function
+// at step i sees it; -1 if the function was entered with it.
+func (t *trace) writer(i, reg int) int {
+	for i--; i >= 0; i-- {
+		ins := t.ins(i)
+		switch {
+		case ins.IsSubprogCall() && !t.follows(i):
+			return -1 // the function begins here
+		case ins.Op == isa.Exit && reg != 0:
+			// A function that returned: it leaves r6 to r9 alone.
+			i = t.call(i)
+			if reg <= 5 || i < 0 {
+				return i
+			}
+		case writes(ins, reg):
+			return i
 		}
 	}
+	return -1
+}
+
+// call is the step that called the function that returns at step i; -1 if it is
+// not on the path.
+func (t *trace) call(i int) int {
+	depth := 0
+	for ; i >= 0; i-- {
+		ins := t.ins(i)
+		switch {
+		case ins.Op == isa.Exit:
+			depth++
+		case ins.IsSubprogCall() && !t.follows(i):
+			if depth--; depth == 0 {
+				return i
+			}
+		}
+	}
+	return -1
 }
 
 // origin is the last instruction before the end that wrote a register, through
 // moves; -1 if there is none.
 func (t *trace) origin(reg int) int {
+	i := t.source(t.last(), reg)
+	if i < 0 {
+		return -1
+	}
+	return t.run[i]
+}
+
+// source is the step before step i where a register's value was made, through
+// moves; -1 if there is none.
+func (t *trace) source(i, reg int) int {
 	found := -1
-	t.before(func(_, at, next int) bool {
-		ins := t.code.Instructions[at]
-		if !writes(ins, reg) {
-			return true
+	for {
+		w := t.writer(i, reg)
+		if w < 0 {
+			return found
 		}
-		found = at
-		if isMove(ins) && next == at+1 {
-			reg = int(ins.Src)
-			return true
+		found = w
+		if !isMove(t.ins(w)) {
+			return w
 		}
-		return false
-	})
-	return found
+		i, reg = w, int(t.ins(w).Src)
+	}
 }
 
 func isMove(ins isa.Instruction) bool {
@@ -83,33 +132,55 @@ func writes(ins isa.Instruction, reg int) bool {
 	return ins.IsCall() && reg <= 5
 }
 
+// mostBranches is how many comparisons an explanation lists.
+const mostBranches = 6
+
 // branches are the comparisons that the operand depends on: of the registers
 // that went into it, found by going back along the path.
 func (t *trace) branches() []Branch {
-	const most = 6
-	if t.reg < 0 || len(t.run) < 2 {
+	if t.reg < 0 {
 		return nil
 	}
 	want := map[uint8]bool{uint8(t.reg): true}
-	seen := make(map[int]bool)
-	var out []Branch
-	t.before(func(_, at, next int) bool {
-		ins := t.code.Instructions[at]
+	return t.collect(0, func(i int) bool {
+		ins := t.ins(i)
 		if ins.IsConditional() {
-			if (want[ins.Dst] || ins.Source() == isa.SrcX && want[ins.Src]) && !seen[at] && ins.Op != isa.MayGoto {
-				seen[at] = true
-				text, _ := printer(t.code).Text(t.code.Instructions, at)
-				out = append(out, Branch{Place: placeOf(t.code, at), Slot: at, Condition: text, Taken: next != at+1})
-			}
-			return len(out) < most
+			return want[ins.Dst] || ins.Source() == isa.SrcX && want[ins.Src]
 		}
 		depend(ins, want)
-		return true
+		return false
 	})
-	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
-		out[i], out[j] = out[j], out[i]
+}
+
+// collect lists the comparisons from step on that want chooses, each once. want
+// sees all steps, last one first.
+func (t *trace) collect(from int, want func(i int) bool) []Branch {
+	seen := make(map[int]bool)
+	var out []Branch
+	for i := t.last() - 1; i >= from && len(out) < mostBranches; i-- {
+		if at := t.run[i]; want(i) && !seen[at] && t.ins(i).Op != isa.MayGoto {
+			seen[at] = true
+			out = append(out, t.branch(i))
+		}
 	}
+	slices.Reverse(out)
 	return out
+}
+
+// since lists the comparisons after the last time that an instruction ran.
+func (t *trace) since(slot int) []Branch {
+	from := t.last()
+	for from > 0 && t.run[from] != slot {
+		from--
+	}
+	return t.collect(from, func(i int) bool { return t.ins(i).IsConditional() })
+}
+
+func (t *trace) branch(i int) Branch {
+	at := t.run[i]
+	text, _ := printer(t.code).Text(t.code.Instructions, at)
+	taken := !t.follows(i)
+	return Branch{Place: placeOf(t.code, at), Slot: at, Condition: text, Taken: taken, Holds: t.holds(i, taken)}
 }
 
 // depend replaces what an instruction writes by what that came from.
@@ -135,12 +206,10 @@ func depend(ins isa.Instruction, want map[uint8]bool) {
 
 // lastCall is the last call on the path for which ok holds; -1 if there is none.
 func (t *trace) lastCall(ok func(ins isa.Instruction) bool) int {
-	found := -1
-	t.before(func(_, at, _ int) bool {
-		if ins := t.code.Instructions[at]; ins.IsCall() && ok(ins) {
-			found = at
+	for i := t.last() - 1; i >= 0; i-- {
+		if ins := t.ins(i); ins.IsCall() && ok(ins) {
+			return t.run[i]
 		}
-		return found < 0
-	})
-	return found
+	}
+	return -1
 }

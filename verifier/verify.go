@@ -88,10 +88,11 @@ type Rejection struct {
 	// Message in the kernel's words; may have several lines.
 	Message string
 	// Errno that the kernel answers with.
-	Errno int
-	inner *check.Rejection
-	code  *object.Code
-	typ   abi.ProgramType
+	Errno  int
+	inner  *check.Rejection
+	code   *object.Code
+	typ    abi.ProgramType
+	report *Report
 }
 
 func (r *Rejection) Error() string { return r.Message }
@@ -126,7 +127,7 @@ func Verify(ctx context.Context, p *Program, o Options) (*Report, error) {
 	}
 	var r *check.Rejection
 	if errors.As(err, &r) {
-		err = &Rejection{Rule: string(r.Rule), Slot: r.Insn, Message: r.Message, Errno: int(r.Errno), inner: r, code: p.code, typ: p.typ}
+		err = &Rejection{Rule: string(r.Rule), Slot: r.Insn, Message: r.Message, Errno: int(r.Errno), inner: r, code: p.code, typ: p.typ, report: rep}
 	}
 	return rep, err
 }

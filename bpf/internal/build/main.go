@@ -87,6 +87,7 @@ var rooms = [][2]string{
 	{"cmd/bench/testdata", "cmd/bench/testdata"},
 	{"docs/examples", "docs/examples"},
 	{"verifier/internal/corpus/testdata", "verifier/internal/corpus/testdata"},
+	{"verifier/testdata/mistakes", "verifier/testdata/mistakes"},
 }
 
 func sources(root string) ([]unit, error) {

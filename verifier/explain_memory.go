@@ -1,0 +1,444 @@
+package verifier
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/skepdev/skep/abi"
+	"github.com/skepdev/skep/isa"
+)
+
+func explainUninitialized(s *story) {
+	s.Advice = "set the variable on every path to this line; inline assembly that reads an operand names it \"+r\", not \"=r\""
+	if s.instruction().Op == isa.Exit {
+		s.Summary = "The function ends without a return value."
+		s.Advice = "return a value on every path"
+		return
+	}
+	s.Summary = fmt.Sprintf("A variable is used before it has a value (register r%d).", s.reg())
+	if at := s.trace.lastCall(func(isa.Instruction) bool { return true }); at >= 0 && s.reg() >= 1 && s.reg() <= 5 {
+		s.Cause = fmt.Sprintf("calls lose r1 to r5: the last was on %s", s.lineOf(at))
+	}
+}
+
+func explainPointerMath(s *story) {
+	switch {
+	case strings.Contains(s.Kernel, "modified ctx"), strings.Contains(s.Kernel, "variable ctx"):
+		s.Summary = "The context is accessed at an offset that was calculated; fields have fixed places only."
+		s.Advice = "read each field by its name; where the compiler merges accesses of several branches into one, " +
+			"read through a pointer to volatile before the branches"
+	case strings.Contains(s.Kernel, "pointer be out of bounds"):
+		i := s.index()
+		s.Summary = "A number is added to a pointer that may take it far outside of what it points to."
+		s.Cause = fmt.Sprintf("%s may be negative or very large", or(i, "the number"))
+		s.Advice = "bound it on both sides first: if (i < 0 || i >= N) return 0; or make it unsigned"
+		s.lostBound()
+	case strings.Contains(s.Kernel, "32-bit pointer arithmetic"):
+		s.Advice = "do the arithmetic in 64 bits: use long or __u64 for offsets, or copy the pointer before casting it"
+	case strings.Contains(s.Kernel, "ptr_or_null"), strings.Contains(s.Kernel, "_or_null"):
+		s.Summary = fmt.Sprintf("Something is added to %s before it is known not to be NULL.", s.name())
+		s.Advice = "test it first: if (!ptr) return 0;"
+	}
+}
+
+func explainUnbounded(s *story) {
+	s.Summary = "A number without bounds is added to a pointer: the result could lie anywhere."
+	s.Advice = "bound the number first: make it unsigned and compare it (if (i >= N) return 0;), or mask it (i &= N - 1)"
+	if i := s.index(); i != "" {
+		s.Cause = fmt.Sprintf("nothing bounds %s on this path", i)
+	}
+	s.lostBound()
+}
+
+// sum is the step that made a pointer of a base and a number, and the register
+// of the number; -1 if there is none.
+func (s *story) sum() (at, reg int) {
+	t := s.trace
+	i := t.last()
+	if ins := s.instruction(); ins.Class() == isa.ClassALU64 || ins.Class() == isa.ClassALU {
+		i++ // the offending instruction is the sum
+	}
+	for r := s.reg(); i >= 0; {
+		w := i - 1
+		if i <= t.last() {
+			w = t.writer(i, r)
+		}
+		if w < 0 {
+			return -1, -1
+		}
+		ins := t.ins(w)
+		switch {
+		case isMove(ins):
+			r = int(ins.Src)
+		case ins.Class() == isa.ClassALU64 && ins.ALUOp() == isa.OpAdd && ins.Source() == isa.SrcX:
+			return w, int(ins.Src)
+		case ins.Class() == isa.ClassALU64 && ins.ALUOp() == isa.OpAdd:
+		default:
+			return -1, -1
+		}
+		i = w
+	}
+	return -1, -1
+}
+
+// index is the C expression of the number that was added to the pointer, or "".
+func (s *story) index() string {
+	at, reg := s.sum()
+	if at < 0 {
+		return ""
+	}
+	return s.trace.variable(at, reg)
+}
+
+// lostBound says why an earlier comparison of the number in a pointer does not
+// bound it, if there was one.
+func (s *story) lostBound() {
+	if at, reg := s.sum(); at >= 0 {
+		s.lostBoundOf(at, reg)
+	}
+}
+
+// lostBoundOf does so for a register before a step.
+func (s *story) lostBoundOf(at, reg int) {
+	t := s.trace
+	name := t.variable(at, reg)
+	line := func(i int) int { return placeOf(s.r.code, t.run[i]).Line }
+	changed := -1
+	want := map[uint8]bool{uint8(reg): true}
+	for i := at - 1; i >= 0 && len(want) > 0; i-- {
+		ins := t.ins(i)
+		switch {
+		case ins.IsConditional():
+			if !want[ins.Dst] && (ins.Source() == isa.SrcK || !want[ins.Src]) || ins.Source() == isa.SrcK && ins.Imm == 0 ||
+				changed < 0 || line(changed) <= line(i) {
+				continue // no bound, or one that still holds
+			}
+			s.Cause = fmt.Sprintf("the comparison on %s bounded %s, but %s changes it afterwards",
+				s.lineOf(t.run[i]), or(name, "the number"), s.lineOf(t.run[changed]))
+			s.Advice = "compare after the last change"
+			return
+		case ins.Class() == isa.ClassLDX && want[ins.Dst] && changed < 0:
+			if s.readAgain(i, name) {
+				return
+			}
+		case (ins.Class() == isa.ClassALU || ins.Class() == isa.ClassALU64) && want[ins.Dst] && ins.ALUOp() != isa.OpMov && changed < 0:
+			changed = i
+		}
+		depend(ins, want)
+	}
+	s.changedInSource(at, reg, name)
+}
+
+// changedInSource does so by the source alone: compilers add the parts of a sum
+// to the pointer one by one, so that no register holds the variable.
+func (s *story) changedInSource(at, reg int, name string) {
+	t := s.trace
+	w := t.writer(at, reg)
+	if w < 0 || name == "" {
+		return
+	}
+	change := placeOf(s.r.code, t.run[w])
+	if assigned(change.Text, change.Column) != name {
+		return
+	}
+	for i := w - 1; i >= 0; i-- {
+		p := placeOf(s.r.code, t.run[i])
+		if ins := t.ins(i); ins.IsConditional() && p.Line < change.Line && hasWord(p.Text, name) && (ins.Source() == isa.SrcX || ins.Imm != 0) {
+			s.Cause = fmt.Sprintf("the comparison on %s bounded %s, but %s changes it afterwards", s.lineOf(t.run[i]), name, s.lineOf(t.run[w]))
+			s.Advice = "compare after the last change"
+			return
+		}
+	}
+}
+
+// hasWord reports a name in a line of C that is no part of another.
+func hasWord(line, name string) bool {
+	for rest := line; ; {
+		i := strings.Index(rest, name)
+		if i < 0 {
+			return false
+		}
+		end := i + len(name)
+		if (i == 0 || !isWord(rest[i-1])) && (end == len(rest) || !isWord(rest[end])) {
+			return true
+		}
+		rest = rest[end:]
+	}
+}
+
+// readAgain looks for a comparison of another read of the memory that step i
+// reads.
+func (s *story) readAgain(i int, name string) bool {
+	t := s.trace
+	load := t.ins(i)
+	base := t.source(i, int(load.Src))
+	for j := t.last() - 1; j >= 0; j-- {
+		ins := t.ins(j)
+		if !ins.IsConditional() {
+			continue
+		}
+		for _, reg := range []int{int(ins.Dst), int(ins.Src)} {
+			w := t.source(j, reg)
+			if w < 0 || w == i || t.ins(w).Op != load.Op || t.ins(w).Off != load.Off || t.source(w, int(t.ins(w).Src)) != base {
+				continue
+			}
+			s.Cause = fmt.Sprintf("%s is read from memory again; what %s compares is an earlier read, and the value may have changed since",
+				or(name, "the number"), s.lineOf(t.run[j]))
+			s.Advice = "read it once into a variable, compare that, and use it"
+			return true
+		}
+	}
+	return false
+}
+
+func or(name, other string) string {
+	if name == "" {
+		return other
+	}
+	return name
+}
+
+func explainNull(s *story) {
+	s.Summary = "A pointer that may be NULL is used without a test."
+	s.Advice = "test it first: if (!ptr) return 0;"
+	if s.Variable != "" && !strings.ContainsAny(s.Variable, " (") {
+		s.Advice = fmt.Sprintf("test it first: if (!%s) return 0;", s.Variable)
+	}
+	if s.reg() < 0 {
+		return
+	}
+	if at := s.trace.origin(s.reg()); at >= 0 {
+		if ins := s.r.code.Instructions[at]; ins.IsHelperCall() {
+			s.Summary = fmt.Sprintf("The result of %s may be NULL and is used without a test.", helperName(ins.Imm))
+			s.Cause = fmt.Sprintf("%s on %s returns NULL if there is nothing to return", helperName(ins.Imm), s.lineOf(at))
+		}
+	}
+}
+
+func movesPacket(ins isa.Instruction) bool {
+	if !ins.IsHelperCall() {
+		return ins.IsSubprogCall()
+	}
+	h := abi.HelperByID(abi.HelperID(ins.Imm))
+	return h != nil && h.Flags&abi.HelperMovesPacket != 0
+}
+
+func releases(ins isa.Instruction) bool {
+	h := abi.HelperByID(abi.HelperID(ins.Imm))
+	if !ins.IsHelperCall() || h == nil {
+		return false
+	}
+	for _, a := range h.Args {
+		if a.Has(abi.ArgReleased) {
+			return true
+		}
+	}
+	return false
+}
+
+func explainNotPointer(s *story) {
+	s.Summary = "Memory is accessed through a number, not through a pointer."
+	s.Advice = "keep the pointer in a variable of pointer type; read memory of the kernel or of users with bpf_probe_read_kernel or _user"
+	if s.reg() < 0 {
+		return
+	}
+	moved, origin := s.trace.lastCall(movesPacket), s.trace.origin(s.reg())
+	if moved >= 0 && origin < moved && s.packetProgram() {
+		s.Summary = "A pointer into the packet is used after a call that may have moved the packet."
+		s.Known = s.name() + " is no pointer any more"
+		s.Cause = "the call on " + s.lineOf(moved) + " makes all pointers into the packet invalid, " + s.name() + " too"
+		s.Advice = "read ctx->data and ctx->data_end again after the call, and compare again"
+		return
+	}
+	if released := s.trace.lastCall(releases); released >= 0 && origin < released {
+		s.Summary = "A pointer is used after what it points to was given back."
+		s.Known = s.name() + " is no pointer any more"
+		s.Cause = s.name() + " was released on " + s.lineOf(released)
+		s.Advice = "use it before it is released"
+		return
+	}
+	if origin >= 0 {
+		s.Cause = "the number comes from " + s.lineOf(origin)
+	}
+}
+
+func (s *story) packetProgram() bool {
+	switch s.r.typ {
+	case abi.ProgXDP, abi.ProgSchedCLS, abi.ProgSchedACT, abi.ProgSkSKB, abi.ProgSkMsg, abi.ProgLWTXmit, abi.ProgLWTIn, abi.ProgLWTOut:
+		return true
+	}
+	return false
+}
+
+func explainMapBounds(s *story) {
+	o := s.operand()
+	s.Summary = "The access goes beyond the value of a map."
+	if o == nil {
+		return
+	}
+	s.Summary = fmt.Sprintf("The access goes beyond a value of map %s, which has %s.", o.Map, plural(o.Size, "byte", "bytes"))
+	index := or(s.index(), "the number added to the pointer")
+	switch {
+	case strings.Contains(s.Kernel, "min value is negative"):
+		s.Cause = index + " may be negative"
+		s.Advice = "make the index unsigned, or test it: if (i < 0 || i >= N) return 0;"
+		s.lostBound()
+	case o.Variable && o.UMax >= math.MaxUint32:
+		s.Cause = "nothing bounds " + index
+		s.Advice = fmt.Sprintf("compare the index with the number of elements first, or mask it: the last byte accessed must be before offset %d", o.Size)
+		s.lostBound()
+	case o.Variable:
+		s.Cause = fmt.Sprintf("%s is %s, and the last byte accessed must be before offset %d", index, boundsText(o), o.Size)
+		s.Advice = "make the bound smaller: if (i >= N) return 0; a comparison with > lets N itself pass"
+		s.lostBound()
+	default:
+		s.Cause = fmt.Sprintf("%s are accessed at offset %d", plural(int64(s.instruction().Bytes()), "byte", "bytes"), int64(o.Offset)+int64(s.instruction().Off))
+		s.Advice = "access fields of the value's own type; check the cast and the map's value size"
+	}
+}
+
+func explainPacket(s *story) {
+	o := s.operand()
+	s.Summary = "The packet is accessed where it may not reach."
+	s.Advice = "compare before the access: if (data + offset + size > data_end) return …;"
+	if o == nil {
+		return
+	}
+	if strings.Contains(s.Kernel, "helper access to the packet") {
+		s.Summary = "This program type, or this helper, takes no pointer into the packet."
+		s.Advice = "copy the bytes to the stack first"
+		return
+	}
+	moved := s.trace.lastCall(movesPacket)
+	short := s.tooShort()
+	switch {
+	case o.Range > 0 && !o.Variable:
+		s.Cause = fmt.Sprintf("the comparison covers %s, and this access ends beyond", plural(o.Range, "byte", "bytes"))
+		s.Advice = "compare for all the bytes that are accessed: data + offset + size > data_end"
+	case o.Range > 0:
+		s.Cause = fmt.Sprintf("the comparison covers %s from the pointer's start; the offset adds up to %d more", plural(o.Range, "byte", "bytes"), o.UMax)
+	case moved >= 0:
+		s.Cause = "an earlier comparison was lost with the call on " + s.lineOf(moved) + ", which may move the packet"
+		s.Advice = "read ctx->data and ctx->data_end again after the call, and compare again"
+	case o.Variable && o.UMax > math.MaxUint16:
+		s.Cause = fmt.Sprintf("%s may be as large as %d, and comparisons count only up to 65535", or(s.index(), "the number added to the pointer"), o.UMax)
+		s.Advice = "bound it before it is added: if (offset > 1500) return …; and compare the sum with data_end"
+	case o.Variable:
+		s.Cause = or(s.index(), "a variable number") + " was added to the pointer after the comparison, or to another copy of it"
+		s.Advice = "compare the pointer that is accessed, after the last addition: if (ptr + size > data_end) return …;"
+	case short >= 0:
+		s.Cause = "the comparison on " + s.lineOf(short) + " leads here when the packet is too short"
+		s.Advice = "turn the comparison round: the access belongs where data + size <= data_end"
+	default:
+		s.Cause = "the pointer was never compared with the end of the packet on this path"
+	}
+}
+
+// dataEnd is the offset of data_end in the context, by program type.
+func (s *story) dataEnd() int16 {
+	if s.r.typ == abi.ProgXDP {
+		return 4
+	}
+	return 80 // struct __sk_buff
+}
+
+// tooShort is the last comparison on the path with the end of the packet, or -1.
+func (s *story) tooShort() int {
+	t := s.trace
+	for i := t.last() - 1; i >= 0; i-- {
+		ins := t.ins(i)
+		if !ins.IsConditional() || ins.Source() != isa.SrcX {
+			continue
+		}
+		for _, reg := range []int{int(ins.Dst), int(ins.Src)} {
+			if w := t.source(i, reg); w >= 0 && t.ins(w).Class() == isa.ClassLDX && t.ins(w).Off == s.dataEnd() {
+				return t.run[i]
+			}
+		}
+	}
+	return -1
+}
+
+func explainMemory(s *story) {
+	if o := s.operand(); o != nil && o.Size > 0 {
+		s.Summary = fmt.Sprintf("The access goes beyond the %s that the pointer points to.", plural(o.Size, "byte", "bytes"))
+	}
+}
+
+func explainStackBounds(s *story) {
+	s.Summary = "The access leaves the function's stack frame of 512 bytes."
+	s.Advice = "make the array larger or the index smaller; large buffers belong into a per-CPU array map"
+	o := s.operand()
+	if o == nil || !o.Variable {
+		return
+	}
+	s.Summary = "The access may leave the variable on the stack, and the frame with it."
+	s.Cause = fmt.Sprintf("%s is %s, and only %s lie between there and the frame's end", or(s.index(), "the number added"), boundsText(o),
+		plural(-int64(o.Offset), "byte", "bytes"))
+	s.lostBound()
+}
+
+func explainStackRead(s *story) {
+	var off, at, size int
+	_, _ = fmt.Sscanf(s.Kernel[strings.LastIndex(s.Kernel, " off ")+1:], "off %d+%d size %d", &off, &at, &size)
+	switch {
+	case strings.Contains(s.Kernel, "size of register fill"):
+		s.Summary = "A part of a pointer that was saved on the stack is read."
+		s.Advice = "read the pointer whole, as 8 bytes"
+	case s.instruction().IsCall():
+		s.Summary = "A helper reads bytes of the stack that were never written."
+		s.Advice = "initialize the whole structure, padding too: struct key k = {}; or __builtin_memset(&k, 0, sizeof(k))"
+		if size > 0 {
+			s.Cause = fmt.Sprintf("byte %d of the %d was never written on this path", at, size)
+		}
+	default:
+		s.Summary = "Bytes of the stack are read that were never written."
+		s.Advice = "initialize the variable where it is declared"
+	}
+}
+
+func explainContext(s *story) {
+	name := s.r.typ.String()
+	if l := abi.ContextOf(s.r.typ, 0, "amd64"); l != nil {
+		name = "struct " + l.Name
+	}
+	s.Summary = fmt.Sprintf("The program may not access the context (%s) like this.", name)
+	s.Advice = "use a field that programs of this type have, in its whole width; some can be read but not written"
+	ins := s.instruction()
+	l := abi.ContextOf(s.r.typ, 0, "amd64")
+	if l == nil || ins.Class() == isa.ClassALU64 {
+		return
+	}
+	off := uint32(int32(ins.Off))
+	for i := range l.Fields {
+		f := &l.Fields[i]
+		if off < f.Offset || off >= f.Offset+f.Size {
+			continue
+		}
+		write := ins.Class() == isa.ClassST || ins.Class() == isa.ClassSTX
+		switch {
+		case write && f.Store == 0:
+			s.Cause = fmt.Sprintf("field %s cannot be written by %s programs", f.Name, s.r.typ)
+		case !write && f.Load == 0:
+			s.Cause = fmt.Sprintf("field %s cannot be read by %s programs", f.Name, s.r.typ)
+		default:
+			s.Cause = fmt.Sprintf("field %s cannot be accessed as %d bytes at offset %d", f.Name, ins.Bytes(), off)
+		}
+		return
+	}
+	s.Cause = fmt.Sprintf("there is no field at offset %d", off)
+}
+
+func explainReadOnly(s *story) {
+	s.Summary = "Memory that may only be read is written."
+	s.Advice = "copy it to the stack or a map value and change the copy"
+	switch {
+	case strings.Contains(s.Kernel, "into packet"):
+		s.Summary = fmt.Sprintf("Programs of type %s may not write to the packet.", s.r.typ)
+		s.Advice = "write packets in xdp or tc programs; here, only read them"
+	case strings.Contains(s.Kernel, "into map"):
+		s.Summary = "The map was made so that programs may not write to it (const data, BPF_F_RDONLY_PROG)."
+		s.Advice = "leave out const, or put what changes into another map"
+	}
+}
