@@ -15,6 +15,10 @@ func explainHelper(s *story) {
 	name := helperName(ins.Imm)
 	h := abi.HelperByID(abi.HelperID(ins.Imm))
 	switch {
+	case h != nil && strings.HasPrefix(s.Kernel, "invalid func"):
+		since := h.ID.Since()
+		s.Summary = fmt.Sprintf("The kernel that is judged for does not have %s: it came with Linux %d.%d.", name, since>>16, since>>8&0xff)
+		s.Advice = "do without it on such kernels: if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_…)) around the call"
 	case h == nil:
 		s.Summary = fmt.Sprintf("There is no helper number %d.", ins.Imm)
 		s.Advice = "if this is a CO-RE relocation that was not resolved, guard it with bpf_core_field_exists"

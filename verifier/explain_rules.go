@@ -138,6 +138,10 @@ var rules = map[string]rule{
 		summary: "Type information is missing or does not fit.",
 		advice:  "compile with -g; give the types of the kernel to judge for (--types)",
 	},
+	string(check.RuleTooNew): {
+		summary: "The kernel that is judged for does not have this type of program, attachment or map yet.",
+		advice:  "use an older type on such kernels (tc filters for tcx, kprobes one by one for sessions), or ask for a newer kernel",
+	},
 	string(check.RuleLimit): {
 		summary: "A limit that was set for this verification was reached.",
 		advice:  "raise the limit, or simplify the program",

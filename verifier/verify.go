@@ -59,6 +59,9 @@ type Report struct {
 	// Processed counts simulated instructions, of Limit allowed; States those
 	// kept to compare with, Peak at one time, MaxPerInstruction at one place.
 	Processed, Limit, States, Peak, MaxPerInstruction int
+	// LongestPath counts the instructions of the longest path that was followed.
+	// Loops count round by round, what was pruned as far as it was followed.
+	LongestPath int
 	// Time by the clock.
 	Time time.Duration
 	// Stack is the deepest use of the stack in bytes, all calls included.
@@ -120,7 +123,7 @@ func Verify(ctx context.Context, p *Program, o Options) (*Report, error) {
 	rep := &Report{
 		Accepted: err == nil, Log: res.Log, Processed: res.Stats.Processed, Limit: res.Stats.Limit,
 		States: res.Stats.TotalStates, Peak: res.Stats.PeakStates, MaxPerInstruction: res.Stats.MaxPerInsn,
-		Time: res.Stats.Time, Stack: res.StackDepth, Facts: res.Facts, Visits: res.Visits,
+		LongestPath: res.Stats.LongestPath, Time: res.Stats.Time, Stack: res.StackDepth, Facts: res.Facts, Visits: res.Visits,
 	}
 	for _, s := range res.Subprogs {
 		rep.Funcs = append(rep.Funcs, Func(s))

@@ -79,7 +79,7 @@ var testTypes = map[string]abi.ProgramType{
 
 var testMaps = map[string]abi.MapType{
 	"array": abi.MapArray, "hash": abi.MapHash, "ring": abi.MapRingBuf, "progs": abi.MapProgArray, "queue": abi.MapQueue,
-	"sock": abi.MapSockMap,
+	"sock": abi.MapSockMap, "cgrp_storage": abi.MapCgrpStorage,
 }
 
 // program makes what a case describes.

@@ -120,6 +120,7 @@ func (c *Checker) run() error {
 		c.checkSize,
 		c.checkEncoding,
 		c.findSubprogs,
+		c.checkVersion,
 		c.checkMaps,
 		c.checkAttach,
 		c.checkSubprogBounds,

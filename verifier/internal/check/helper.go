@@ -111,7 +111,7 @@ func (c *Checker) tailCallReturns() error {
 // findHelper looks the helper up for this program type.
 func (c *Checker) findHelper(id int32) (*helperCall, error) {
 	proto := abi.HelperByID(abi.HelperID(id))
-	if proto == nil || id <= 0 {
+	if proto == nil || id <= 0 || !c.has(proto.ID.Since()) {
 		name := "unknown"
 		if id == 0 {
 			name = "unspec"
@@ -143,7 +143,7 @@ func (c *Checker) helperAvailable(h *abi.Helper) bool {
 	if c.opts.NoPerfmon && perfmonHelpers[h.ID] {
 		return false
 	}
-	return c.helperSince(h.ID) && c.helperFitsAttach(h.ID)
+	return c.helperFitsAttach(h.ID)
 }
 
 // unprivHelpers need no capability (bpf_base_func_proto before its first check).

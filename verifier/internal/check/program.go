@@ -136,6 +136,7 @@ type Stats struct {
 	PeakStates   int
 	Time         time.Duration
 	LongestQueue int
+	LongestPath  int // instructions
 }
 
 // SubprogStats are those of one subprogram.

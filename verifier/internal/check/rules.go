@@ -46,8 +46,9 @@ const (
 	RuleShift          Rule = "shift"
 	RuleAttach         Rule = "attach"
 	RuleCallback       Rule = "callback"
-	RuleTypes          Rule = "types" // type information that does not fit
-	RuleLimit          Rule = "limit" // this verifier's own limits
+	RuleTypes          Rule = "types"   // type information that does not fit
+	RuleTooNew         Rule = "too-new" // a type that the judged kernel does not have
+	RuleLimit          Rule = "limit"   // this verifier's own limits
 	RuleNotSupported   Rule = "not-supported"
 	RuleSpeculation    Rule = "speculation"
 	RuleException      Rule = "exception"

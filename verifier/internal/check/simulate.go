@@ -42,6 +42,8 @@ func (c *Checker) simulate() error {
 func (c *Checker) count() error {
 	c.stats.Processed++
 	c.aux[c.insn].processed++
+	c.cur.Steps++
+	c.stats.LongestPath = max(c.stats.LongestPath, c.cur.Steps)
 	if c.stats.Processed > c.opts.MaxInstructions {
 		return c.reject(RuleTooComplex, E2BIG, "BPF program is too large. Processed %d insn", c.stats.Processed)
 	}

@@ -108,6 +108,9 @@ type State struct {
 	Last     int // instruction before the current one
 	hist     []histEntry
 
+	// Steps counts the instructions of the path from the entry.
+	Steps int
+
 	MayGotoDepth   int
 	CallbackUnroll int
 	depth          int // checkpoints above
