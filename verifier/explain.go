@@ -65,7 +65,7 @@ func (r *Rejection) Explain() *Explanation {
 	e := &Explanation{Rule: r.Rule, Slot: r.Slot, Kernel: r.Message}
 	if r.Slot >= 0 && r.Slot < len(r.code.Instructions) {
 		e.Place = placeOf(r.code, r.Slot)
-		e.Instruction, _ = printer(r.code).Text(r.code.Instructions, r.Slot)
+		e.Instruction, _ = Printer(r.code).Text(r.code.Instructions, r.Slot)
 		e.Function = funcOf(r.code, r.Slot)
 	}
 	t := newTrace(r)
@@ -162,7 +162,8 @@ func funcOf(c *object.Code, slot int) string {
 	return name
 }
 
-func printer(c *object.Code) *isa.Printer {
+// Printer prints instructions of a program with the names of what they refer to.
+func Printer(c *object.Code) *isa.Printer {
 	return &isa.Printer{
 		Helper: helperName,
 		Kfunc:  func(ins isa.Instruction) string { return c.Kfuncs[ins.Imm].Name },

@@ -178,7 +178,7 @@ func (t *trace) since(slot int) []Branch {
 
 func (t *trace) branch(i int) Branch {
 	at := t.run[i]
-	text, _ := printer(t.code).Text(t.code.Instructions, at)
+	text, _ := Printer(t.code).Text(t.code.Instructions, at)
 	taken := !t.follows(i)
 	return Branch{Place: placeOf(t.code, at), Slot: at, Condition: text, Taken: taken, Holds: t.holds(i, taken)}
 }

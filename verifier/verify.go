@@ -16,7 +16,8 @@ import (
 // Options choose how strictly to judge, and how long to try. The zero value
 // judges as the newest kernel known does, for a privileged user.
 type Options struct {
-	// Kernel is the version whose rules count ("6.1"); "" is the newest known.
+	// Kernel is the version whose rules count, 6.1 or newer ("6.1"); "" is the
+	// newest known.
 	Kernel string
 	// KernelTypes are the types of that kernel. Programs that call its functions
 	// or follow its pointers cannot be judged without.
@@ -149,6 +150,9 @@ func parseVersion(s string) (uint32, error) {
 	var major, minor uint32
 	if n, _ := fmt.Sscanf(s, "%d.%d", &major, &minor); n != 2 || major > 255 || minor > 255 {
 		return 0, fmt.Errorf("kernel version %q: want major.minor, as in 6.1", s)
+	}
+	if major < 6 || major == 6 && minor < 1 {
+		return 0, fmt.Errorf("kernel version %s: the oldest whose rules are known is 6.1: what loads before 6.1 cannot be told", s)
 	}
 	return major<<16 | minor<<8, nil
 }

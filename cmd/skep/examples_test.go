@@ -14,7 +14,7 @@ import (
 	"github.com/gopacket/gopacket/pcapgo"
 )
 
-var update = flag.Bool("update", false, "rewrite the example capture")
+var update = flag.Bool("update", false, "rewrite golden files and the example capture")
 
 // TestExampleCapture keeps docs/examples/web.pcap what is written here: a
 // web request with its name lookup, pings, two visitors at the telnet port and

@@ -34,6 +34,8 @@ const verifyExample = `  skep verify prog.o
   skep verify prog.o --program filter -v
   skep verify prog.o --kernel 6.1
   skep verify prog.o --kernels
+  skep verify prog.o --html verify.html
+  skep verify prog.o --watch
   skep verify *.o -o sarif > verify.sarif
   sudo skep verify prog.o --compare`
 
@@ -43,8 +45,8 @@ var kernelsToJudge = []string{"6.1", "6.6", "6.12", "6.18"}
 // verifyFlags are the command line of skep verify.
 type verifyFlags struct {
 	program, kernel, privilege, types string
-	format                            string
-	compare, kernels                  bool
+	format, html                      string
+	compare, kernels, watch           bool
 	verbose                           int
 	insns                             int
 	timeout                           time.Duration
@@ -71,6 +73,8 @@ func newVerifyCommand(s *streams) *cobra.Command {
 	fl.BoolVar(&f.kernels, "kernels", false, "judge as "+strings.Join(kernelsToJudge, ", "))
 	addChoice(cmd, &f.privilege, "privilege", "", "root", "who loads the program", "root", "no-perfmon", "none")
 	fl.StringVar(&f.types, "types", "", "the kernel's types as BTF, not those of the running one")
+	fl.StringVar(&f.html, "html", "", "write a page of source, branches and register states to this file")
+	fl.BoolVar(&f.watch, "watch", false, "verify again whenever an object changes, until interrupted")
 	fl.BoolVar(&f.compare, "compare", false, "ask the running kernel too and show where it differs")
 	fl.CountVarP(&f.verbose, "verbose", "v", "print the log in the kernel's form; -vv for all paths")
 	fl.IntVar(&f.insns, "insns", 0, "most instructions to simulate, if not the kernel's million")
@@ -90,20 +94,32 @@ type verdict struct {
 	// Cost of the verification.
 	Instructions int           `json:"simulated_instructions"`
 	Limit        int           `json:"instruction_limit"`
+	LongestPath  int           `json:"longest_path"`
 	States       int           `json:"states"`
 	Stack        int           `json:"stack_bytes"`
 	Time         time.Duration `json:"time_ns"`
 	Hot          []hotLine     `json:"costliest_lines,omitempty"`
+	Functions    []hotFunction `json:"functions,omitempty"`
 	// Kernels says where else the program would load, with --kernels.
 	Kernels []kernelVerdict `json:"kernels,omitempty"`
 	// Running is the running kernel's verdict, with --compare.
 	Running *kernelVerdict `json:"running_kernel,omitempty"`
 	Error   string         `json:"error,omitempty"`
 	log     string
+	program *verifier.Program
+	report  *verifier.Report
+}
+
+// hotFunction is what a function costs.
+type hotFunction struct {
+	Function     string `json:"function"`
+	Instructions int    `json:"simulated_instructions"`
+	Stack        int    `json:"stack_bytes"`
 }
 
 type hotLine struct {
 	Line         string `json:"line"`
+	Function     string `json:"function"`
 	Text         string `json:"text,omitempty"`
 	Instructions int    `json:"simulated_instructions"`
 }
@@ -127,6 +143,8 @@ func (f *verifyFlags) check() error {
 		return usage(errors.New("--insns must not be negative"))
 	case f.timeout < 0:
 		return usage(errors.New("--timeout must not be negative"))
+	case f.watch && f.format != "text":
+		return usage(errors.New("--watch belongs to -o text"))
 	case f.verbose > 0 && f.format != "text":
 		return usage(errors.New("-v belongs to -o text"))
 	}
@@ -141,37 +159,29 @@ func (f *verifyFlags) run(ctx context.Context, s *streams, paths []string) error
 	if err != nil {
 		return err
 	}
+	if f.watch {
+		return f.watchAll(ctx, s, paths, types)
+	}
+	return f.once(ctx, s, paths, types)
+}
+
+// once verifies all programs of the objects and prints what became of them.
+func (f *verifyFlags) once(ctx context.Context, s *streams, paths []string, types *btf.Spec) error {
 	var all []*verdict
 	for _, path := range paths {
-		coll, err := object.OpenFile(path, nil)
+		of, err := f.object(ctx, s, path, types)
 		if err != nil {
 			return err
 		}
-		names := slices.Sorted(maps.Keys(coll.Programs))
-		if f.program != "" {
-			if _, err := nameProgram(coll, f.program); err != nil {
-				return fmt.Errorf("%s: %w", path, err)
-			}
-			names = []string{f.program}
-		}
-		for _, name := range names {
-			if coll.Programs[name].Type == ebpf.UnspecifiedProgram {
-				continue // loaders leave it out: its section names no type
-			}
-			v, err := f.verify(ctx, path, coll, name, types)
-			if err != nil {
-				return err
-			}
-			all = append(all, v)
-			if f.format == "text" {
-				f.printText(s, v)
-			}
-		}
+		all = append(all, of...)
 	}
 	if len(all) == 0 {
 		return withHint(errors.New("there is no program to verify"), "skep inspect says what the object holds")
 	}
 	if err := f.print(s, all); err != nil {
+		return err
+	}
+	if err := f.writePage(s, paths, all); err != nil {
 		return err
 	}
 	for _, v := range all {
@@ -180,6 +190,37 @@ func (f *verifyFlags) run(ctx context.Context, s *streams, paths []string) error
 		}
 	}
 	return nil
+}
+
+// object verifies the programs of one object; as text, they are printed as they
+// come.
+func (f *verifyFlags) object(ctx context.Context, s *streams, path string, types *btf.Spec) ([]*verdict, error) {
+	coll, err := object.OpenFile(path, nil)
+	if err != nil {
+		return nil, err
+	}
+	names := slices.Sorted(maps.Keys(coll.Programs))
+	if f.program != "" {
+		if _, err := nameProgram(coll, f.program); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		names = []string{f.program}
+	}
+	var all []*verdict
+	for _, name := range names {
+		if coll.Programs[name].Type == ebpf.UnspecifiedProgram {
+			continue // loaders leave it out: its section names no type
+		}
+		v, err := f.verify(ctx, path, coll, name, types)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+		if f.format == "text" {
+			f.printText(s, v)
+		}
+	}
+	return all, nil
 }
 
 // kernelTypes are those of --types, or of the running kernel if it shows them.
@@ -203,6 +244,9 @@ func (f *verifyFlags) options(types *btf.Spec) verifier.Options {
 		o.Privilege = verifier.Unprivileged
 	}
 	o.LogLevel = uint32(min(f.verbose, 2))
+	if f.html != "" {
+		o.LogLevel = 2 // the page shows states
+	}
 	return o
 }
 
@@ -222,9 +266,12 @@ func (f *verifyFlags) verify(ctx context.Context, path string, coll *ebpf.Collec
 	case err != nil:
 		return nil, err
 	}
-	v.Accepted, v.log = rep.Accepted, rep.Log
-	v.Instructions, v.Limit, v.States, v.Stack, v.Time = rep.Processed, rep.Limit, rep.States, rep.Stack, rep.Time
-	v.Hot = hotLines(p, rep)
+	v.Accepted, v.program, v.report = rep.Accepted, p, rep
+	if f.verbose > 0 {
+		v.log = rep.Log
+	}
+	v.LongestPath, v.Instructions, v.Limit, v.States, v.Stack, v.Time = rep.LongestPath, rep.Processed, rep.Limit, rep.States, rep.Stack, rep.Time
+	v.Hot, v.Functions = hotLines(p, rep), hotFunctions(rep)
 	if f.kernels {
 		o.LogLevel = 0
 		for _, k := range kernelsToJudge {
@@ -278,33 +325,22 @@ func kernelRelease() string {
 // hotLines are the source lines whose instructions were simulated most.
 func hotLines(p *verifier.Program, rep *verifier.Report) []hotLine {
 	const most = 3
-	code := p.Code()
-	byLine := make(map[string]*hotLine)
-	at := -1
-	for slot, n := range rep.Visits {
-		for at+1 < len(code.Lines) && code.Lines[at+1].Slot <= slot {
-			at++
-		}
-		if n == 0 || at < 0 || code.Lines[at].Line == 0 {
-			continue
-		}
-		l := &code.Lines[at]
-		key := fmt.Sprintf("%s:%d", baseName(l.File), l.Line)
-		h := byLine[key]
-		if h == nil {
-			h = &hotLine{Line: key, Text: strings.TrimSpace(l.Text)}
-			byLine[key] = h
-		}
-		h.Instructions += n
-	}
 	var out []hotLine
-	for _, h := range byLine {
-		out = append(out, *h)
+	for _, h := range verifier.HotLines(p.Code(), rep.Visits) {
+		if len(out) == most {
+			break
+		}
+		out = append(out, hotLine{Line: h.Place.String(), Function: h.Function, Text: strings.TrimSpace(h.Place.Text), Instructions: h.Simulated})
 	}
-	slices.SortFunc(out, func(a, b hotLine) int {
-		return cmp.Or(cmp.Compare(b.Instructions, a.Instructions), strings.Compare(a.Line, b.Line))
-	})
-	return out[:min(most, len(out))]
+	return out
 }
 
-func baseName(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
+// hotFunctions are the functions, costliest first.
+func hotFunctions(rep *verifier.Report) []hotFunction {
+	var out []hotFunction
+	for _, f := range rep.Funcs {
+		out = append(out, hotFunction{Function: f.Name, Instructions: f.Processed, Stack: f.Stack})
+	}
+	slices.SortStableFunc(out, func(a, b hotFunction) int { return cmp.Compare(b.Instructions, a.Instructions) })
+	return out
+}

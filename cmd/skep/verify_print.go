@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/skepdev/skep/verifier"
 )
 
 // print prints all verdicts, but for text, which is printed as they come.
@@ -51,17 +49,7 @@ func (f *verifyFlags) printText(s *streams, v *verdict) {
 		fmt.Fprintf(s.out, "%s%s\n  %s\n", head, s.paint(red, "cannot be verified"), v.Error)
 	case v.Accepted:
 		fmt.Fprintf(s.out, "%s%s\n", head, s.paint(green, "accepted"))
-		fmt.Fprintf(s.out, "  %d instructions simulated (limit %d), %d states, %d bytes of stack, %s\n",
-			v.Instructions, v.Limit, v.States, v.Stack, roundTime(v.Time))
-		for i, h := range v.Hot {
-			if h.Instructions < 2*hotThreshold(v) {
-				break
-			}
-			if i == 0 {
-				fmt.Fprintf(s.out, "  costliest lines:\n")
-			}
-			fmt.Fprintf(s.out, "    %6d  %s  %s\n", h.Instructions, h.Line, h.Text)
-		}
+		printCost(s, v)
 	default:
 		fmt.Fprintf(s.out, "%s%s\n  %s", head, s.paint(red, "refused"), indentRest(v.Explanation.Text()))
 	}
@@ -69,6 +57,43 @@ func (f *verifyFlags) printText(s *streams, v *verdict) {
 	if v.log != "" {
 		fmt.Fprintf(s.out, "\n%s", v.log)
 	}
+}
+
+// printCost prints what an accepted program costs, and how near to the limits it
+// is.
+func printCost(s *streams, v *verdict) {
+	const maxStack = 512
+	fmt.Fprintf(s.out, "  %d instructions simulated (%s of %d), longest path %d, %d states, %d bytes of stack (%s of %d), %s\n",
+		v.Instructions, percent(v.Instructions, v.Limit), v.Limit, v.LongestPath, v.States, v.Stack, percent(v.Stack, maxStack), maxStack, roundTime(v.Time))
+	if len(v.Functions) > 1 {
+		for i, f := range v.Functions {
+			lead := "          "
+			if i == 0 {
+				lead = "functions:"
+			}
+			fmt.Fprintf(s.out, "  %s %6d  %s(), %d bytes of stack\n", lead, f.Instructions, f.Function, f.Stack)
+		}
+	}
+	for i, h := range v.Hot {
+		if h.Instructions < 2*hotThreshold(v) {
+			break
+		}
+		if i == 0 {
+			fmt.Fprintf(s.out, "  costliest lines:\n")
+		}
+		fmt.Fprintf(s.out, "    %6d  %s in %s()  %s\n", h.Instructions, h.Line, h.Function, h.Text)
+	}
+}
+
+// percent says how much of a limit is used.
+func percent(n, limit int) string {
+	switch {
+	case limit <= 0 || n == 0:
+		return "0 %"
+	case n*100 < limit:
+		return "under 1 %"
+	}
+	return fmt.Sprintf("%d %%", n*100/limit)
 }
 
 // hotThreshold is the cost below which no line is worth naming.
@@ -102,95 +127,4 @@ func (f *verifyFlags) printKernels(s *streams, v *verdict) {
 // indentRest moves every line after the first as far as the first.
 func indentRest(text string) string {
 	return strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n  ") + "\n"
-}
-
-// SARIF 2.1.0 (OASIS), as far as editors and CI read it.
-type sarif struct {
-	Schema  string     `json:"$schema"`
-	Version string     `json:"version"`
-	Runs    []sarifRun `json:"runs"`
-}
-
-type sarifRun struct {
-	Tool    sarifTool     `json:"tool"`
-	Results []sarifResult `json:"results"`
-}
-
-type sarifTool struct {
-	Driver sarifDriver `json:"driver"`
-}
-
-type sarifDriver struct {
-	Name  string      `json:"name"`
-	Rules []sarifRule `json:"rules"`
-}
-
-type sarifRule struct {
-	ID string `json:"id"`
-}
-
-type sarifResult struct {
-	RuleID    string          `json:"ruleId"`
-	Level     string          `json:"level"`
-	Message   sarifText       `json:"message"`
-	Locations []sarifLocation `json:"locations,omitempty"`
-}
-
-type sarifText struct {
-	Text string `json:"text"`
-}
-
-type sarifLocation struct {
-	Physical sarifPhysical `json:"physicalLocation"`
-}
-
-type sarifPhysical struct {
-	Artifact sarifArtifact `json:"artifactLocation"`
-	Region   *sarifRegion  `json:"region,omitempty"`
-}
-
-type sarifArtifact struct {
-	URI string `json:"uri"`
-}
-
-type sarifRegion struct {
-	StartLine   int `json:"startLine"`
-	StartColumn int `json:"startColumn,omitempty"`
-}
-
-func sarifOf(all []*verdict) sarif {
-	run := sarifRun{Tool: sarifTool{Driver: sarifDriver{Name: "skep verify", Rules: []sarifRule{}}}, Results: []sarifResult{}}
-	seen := make(map[string]bool)
-	for _, v := range all {
-		if v.Accepted {
-			continue
-		}
-		res := sarifResult{RuleID: "object", Level: "error", Message: sarifText{v.Program + ": " + v.Error}}
-		place := sarifPhysical{Artifact: sarifArtifact{URI: v.Object}}
-		if e := v.Explanation; e != nil {
-			res.RuleID, res.Message.Text = e.Rule, v.Program+": "+sentence(e)
-			if e.Place.Line > 0 {
-				place = sarifPhysical{sarifArtifact{e.Place.File}, &sarifRegion{e.Place.Line, e.Place.Column}}
-			}
-		}
-		res.Locations = []sarifLocation{{place}}
-		if !seen[res.RuleID] {
-			seen[res.RuleID] = true
-			run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{res.RuleID})
-		}
-		run.Results = append(run.Results, res)
-	}
-	return sarif{Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: "2.1.0", Runs: []sarifRun{run}}
-}
-
-// sentence is an explanation in one paragraph.
-func sentence(e *verifier.Explanation) string {
-	s := e.Summary
-	if e.Cause != "" {
-		s += " " + strings.ToUpper(e.Cause[:1]) + e.Cause[1:] + "."
-	}
-	if e.Advice != "" {
-		s += " Try: " + e.Advice
-	}
-	return s
 }

@@ -23,7 +23,7 @@ var update = flag.Bool("update", false, "rewrite golden files")
 // public are the packages whose API is promised to importers.
 var public = []string{
 	"abi", "choose", "demo", "doctor", "embedded", "engine", "engine/enginetest",
-	"inspect", "isa", "kernel", "lab", "object", "replay", "verifier", "vm", "bpf",
+	"inspect", "isa", "kernel", "lab", "object", "replay", "verifier", "verifier/page", "vm", "bpf",
 	"lang", "lang/syntax", "trace",
 	"agent", "client", "net/health", "net/lb", "net/maglev", "net/proxy", "net/service",
 }

@@ -30,8 +30,6 @@ var floors = []struct {
 	{"kernel", 3},
 	{"net", 3},
 	{"lang", 2},
-	{"vm", 3},
-	{"kernel", 3},
 	{"trace", 3},
 	{"embedded", 4},
 	{"client", 4},

@@ -1,6 +1,5 @@
 package check
 
-
 // cpus is how many processors the kernel may have.
 func (c *Checker) cpus() int {
 	const most = 8192 // CONFIG_NR_CPUS of distributions
