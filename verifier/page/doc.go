@@ -7,6 +7,6 @@
 // # For maintainers
 //
 // The states come from the log in the kernel's form ([verifier.Report].Log with
-// LogLevel 2), read by steps.go; lines.go puts instructions under their lines;
-// page.html is the template.
+// LogLevel 2), read by steps.go; lines.go puts instructions under their lines,
+// page.go writes the HTML.
 package page

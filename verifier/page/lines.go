@@ -31,13 +31,12 @@ type line struct {
 }
 
 type insn struct {
-	Slot     int
-	Text     string
-	Visits   int
-	Bad      bool
-	States   []string
-	More     bool
-	Branches string
+	Slot   int
+	Text   string
+	Visits int
+	Bad    bool
+	States []string
+	More   bool
 }
 
 // functionsOf puts the instructions under their lines, and those into functions.
@@ -101,10 +100,8 @@ func linesOf(p *Program, steps []slotSteps, from, to, bad int) []line {
 		}
 		ins := code.Instructions[slot]
 		if ins.IsConditional() {
-			taken := s.next[slot+1+ins.Displacement()]
-			in.Branches = ways(taken, s.next[slot+1])
-			if in.Branches != "" {
-				out[i].Branches = append(out[i].Branches, in.Branches)
+			if w := ways(s.next[slot+1+ins.Displacement()], s.next[slot+1]); w != "" {
+				out[i].Branches = append(out[i].Branches, w)
 			}
 		}
 		out[i].Insns = append(out[i].Insns, in)

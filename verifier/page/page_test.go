@@ -74,7 +74,7 @@ func TestWrite(t *testing.T) {
 	}
 	page := b.String()
 	for _, want := range []string{
-		"memory &amp; more", "off_by_one", "index is from 0 to 64", `class="bad" open`, "return bytes[index] ? XDP_DROP : XDP_PASS;",
+		"memory &amp; more", "<div>R1=1</div>", "off_by_one", "index is from 0 to 64", `class="bad" open`, "return bytes[index] ? XDP_DROP : XDP_PASS;",
 		"R0=map_value(map=table,ks=4,vs=64)", "call bpf_map_lookup_elem#1", "jumps 1×, goes on 1×",
 	} {
 		if !strings.Contains(page, want) {
