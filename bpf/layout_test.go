@@ -34,6 +34,17 @@ func TestLoadBalancerLayoutsAgreeWithC(t *testing.T) {
 	agree(t, spec.Types, lbStructs)
 }
 
+func TestProfilerLayoutsAgreeWithC(t *testing.T) {
+	spec, err := Profiler()
+	if err != nil {
+		t.Fatal(err)
+	}
+	agree(t, spec.Types, map[string]any{
+		"prof_config": ProfConfig{}, "prof_key": ProfKey{}, "prof_value": ProfValue{}, "prof_stats": ProfStats{},
+		"prof_mapping": ProfMapping{}, "prof_process": ProfProcess{}, "prof_wait": ProfWait{},
+	})
+}
+
 // structs are those of the packet-of-death filter.
 var structs = map[string]any{
 	"pod_config":   DeathConfig{},

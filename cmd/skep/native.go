@@ -84,9 +84,9 @@ func disassemble(arch string, code []byte, at int) (lines []string) {
 	return lines
 }
 
-// profile is the listing of a program that was run, with how often each
+// hitListing is the listing of a program that was run, with how often each
 // instruction was.
-func profile(spec *ebpf.CollectionSpec, coll *engine.Collection, program string) (*inspect.Listing, error) {
+func hitListing(spec *ebpf.CollectionSpec, coll *engine.Collection, program string) (*inspect.Listing, error) {
 	p, ok := coll.Programs[program].(engine.Compiled)
 	if !ok {
 		return nil, errors.New("no profile: the engine does not count")

@@ -72,6 +72,7 @@ func newRoot(s *streams) *cobra.Command {
 		newServiceCommand(s),
 		newLBCommand(s),
 		newDoctorCommand(s),
+		newProfileCommand(s),
 		newTraceCommand(s),
 		newVersionCommand(s),
 	)

@@ -162,7 +162,7 @@ func (f *runFlags) run(ctx context.Context, s *streams, object string) error {
 		runErr = err
 	}
 	if f.profile {
-		if result.Profile, err = profile(p.spec, coll, p.program); err != nil && runErr == nil {
+		if result.Profile, err = hitListing(p.spec, coll, p.program); err != nil && runErr == nil {
 			runErr = err
 		}
 	}

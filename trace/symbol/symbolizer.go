@@ -2,6 +2,7 @@ package symbol
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"sort"
@@ -317,9 +318,21 @@ func (s *Symbolizer) makeRoom() {
 	}
 }
 
-// vdsoFile is the code that the kernel maps into every process, read from this
-// one: it is the same in all of its kind.
+// vdsoFile is what the kernel maps into every process.
 func vdsoFile() (*file, error) {
+	b, err := readVDSO()
+	if err != nil {
+		return nil, err
+	}
+	img, err := newImage("[vdso]", bytes.NewReader(b))
+	if err != nil {
+		return nil, err
+	}
+	return &file{path: "[vdso]", img: img}, nil
+}
+
+// readVDSO reads it from this process: it is the same in all of its kind.
+func readVDSO() ([]byte, error) {
 	maps, err := os.Open("/proc/self/maps")
 	if err != nil {
 		return nil, err
@@ -343,11 +356,7 @@ func vdsoFile() (*file, error) {
 		if _, err := mem.ReadAt(b, int64(m.Start)); err != nil {
 			return nil, fmt.Errorf("read vdso: %w", err)
 		}
-		img, err := newImage("[vdso]", bytes.NewReader(b))
-		if err != nil {
-			return nil, err
-		}
-		return &file{path: "[vdso]", img: img}, nil
+		return b, nil
 	}
-	return nil, fmt.Errorf("no vdso here")
+	return nil, errors.New("no vdso here")
 }
