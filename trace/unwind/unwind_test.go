@@ -21,13 +21,22 @@ func TestMachine(t *testing.T) {
 		want    []Row // by address from 0x1000 on
 	}{
 		{"leaf", nil, []Row{{PC: 0, Kind: KindSP, Offset: 1}}},
-		{"push", []byte{cfaAdvanceLoc<<6 | 1, cfaDefCFAOffset, 16, cfaOffset<<6 | regFP, 2, cfaAdvanceLoc<<6 | 3, cfaDefCFARegister, regFP},
-			[]Row{{PC: 0, Kind: KindSP, Offset: 1}, {PC: 1, Kind: KindSP, Offset: 2, FP: -2}, {PC: 4, Kind: KindFP, Offset: 2, FP: -2}}},
-		{"remember", []byte{cfaAdvanceLoc1, 2, cfaRememberState, cfaDefCFAOffset, 32, cfaAdvanceLoc2, 4, 0, cfaRestoreState},
-			[]Row{{PC: 0, Kind: KindSP, Offset: 1}, {PC: 2, Kind: KindSP, Offset: 4}, {PC: 6, Kind: KindSP, Offset: 1}}},
+		{
+			"push",
+			[]byte{cfaAdvanceLoc<<6 | 1, cfaDefCFAOffset, 16, cfaOffset<<6 | regFP, 2, cfaAdvanceLoc<<6 | 3, cfaDefCFARegister, regFP},
+			[]Row{{PC: 0, Kind: KindSP, Offset: 1}, {PC: 1, Kind: KindSP, Offset: 2, FP: -2}, {PC: 4, Kind: KindFP, Offset: 2, FP: -2}},
+		},
+		{
+			"remember",
+			[]byte{cfaAdvanceLoc1, 2, cfaRememberState, cfaDefCFAOffset, 32, cfaAdvanceLoc2, 4, 0, cfaRestoreState},
+			[]Row{{PC: 0, Kind: KindSP, Offset: 1}, {PC: 2, Kind: KindSP, Offset: 4}, {PC: 6, Kind: KindSP, Offset: 1}},
+		},
 		{"outermost", []byte{cfaUndefined, regIP}, []Row{{PC: 0, Kind: KindEnd}}},
-		{"realigned", []byte{cfaAdvanceLoc<<6 | 4, cfaDefCFAExpression, 3, 0x76, 0x78, 0x06, cfaExpression, regFP, 2, 0x76, 0},
-			[]Row{{PC: 0, Kind: KindSP, Offset: 1}, {PC: 4, Kind: KindDeref, Offset: 1, FP: FPAtFP}}},
+		{
+			"realigned",
+			[]byte{cfaAdvanceLoc<<6 | 4, cfaDefCFAExpression, 3, 0x76, 0x78, 0x06, cfaExpression, regFP, 2, 0x76, 0},
+			[]Row{{PC: 0, Kind: KindSP, Offset: 1}, {PC: 4, Kind: KindDeref, Offset: 1, FP: FPAtFP}},
+		},
 		{"stub", []byte{cfaDefCFAExpression, 11, 0x77, 8, 0x80, 0, 0x3f, 0x1a, 0x3b, 0x2a, 0x33, 0x24, 0x22}, []Row{{PC: 0, Kind: KindPLT, Offset: 11}}},
 		{"other register", []byte{cfaDefCFA, 10, 0}, []Row{{PC: 0, Kind: KindUnsupported}}},
 		{"same value", []byte{cfaOffset<<6 | regFP, 2, cfaAdvanceLoc<<6 | 1, cfaSameValue, regFP}, []Row{{PC: 0, Kind: KindSP, Offset: 1, FP: -2}, {PC: 1, Kind: KindSP, Offset: 1}}},
