@@ -97,7 +97,6 @@ type builder struct {
 	base  uint64
 	rows  []Row
 	ends  []Row // KindNone after each function, unless another begins there
-	bytes int
 }
 
 // put adds a row for an address.
