@@ -94,9 +94,9 @@ func (t *Table) Find(addr uint64) (Row, bool) {
 
 // builder collects the rows of functions in any order.
 type builder struct {
-	base  uint64
-	rows  []Row
-	ends  []Row // KindNone after each function, unless another begins there
+	base uint64
+	rows []Row
+	ends []Row // KindNone after each function, unless another begins there
 }
 
 // put adds a row for an address.
