@@ -58,7 +58,7 @@ func (m *Map) mapError(op string, err error) error {
 
 // holdsSockets tells the map types that are always empty here.
 func holdsSockets(t ebpf.MapType) bool {
-	return t == ebpf.XSKMap || t == ebpf.SockMap || t == ebpf.SockHash
+	return t == ebpf.XSKMap || t == ebpf.SockMap || t == ebpf.SockHash || t == ebpf.ReusePortSockArray
 }
 
 // eNotSupp is Linux's ENOTSUPP, which package syscall does not know.

@@ -19,6 +19,7 @@ type cpu struct {
 	t     *interp.Thread
 	skb   packet.SKB
 	xdp   packet.XDP
+	hook  packet.Structure
 	// meta is for test runs.
 	meta packet.Meta
 }

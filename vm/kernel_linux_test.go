@@ -72,6 +72,15 @@ type rejected struct {
 func (r *rejected) Error() string { return r.err.Error() + ": " + r.log }
 
 func kernelLoad(typ abi.ProgramType, insns []isa.Instruction, flags uint32) (*ebpf.Program, error) {
+	return kernelLoadWith(typ, insns, flags, 0)
+}
+
+// kernelLoadAttach is kernelLoad for types that name what they attach to.
+func kernelLoadAttach(typ abi.ProgramType, attach uint32, insns []isa.Instruction) (*ebpf.Program, error) {
+	return kernelLoadWith(typ, insns, 0, attach)
+}
+
+func kernelLoadWith(typ abi.ProgramType, insns []isa.Instruction, flags, attach uint32) (*ebpf.Program, error) {
 	code, err := isa.Encode(insns, binary.NativeEndian)
 	if err != nil {
 		return nil, err
@@ -79,7 +88,7 @@ func kernelLoad(typ abi.ProgramType, insns []isa.Instruction, flags uint32) (*eb
 	license := []byte("GPL\x00")
 	log := make([]byte, 1<<16)
 	attr := progLoadAttr{
-		progType: uint32(typ), insnCount: uint32(len(insns)), flags: flags,
+		progType: uint32(typ), insnCount: uint32(len(insns)), flags: flags, attachType: attach,
 		insns:    uint64(uintptr(unsafe.Pointer(&code[0]))),
 		license:  uint64(uintptr(unsafe.Pointer(&license[0]))),
 		logLevel: 1, logSize: uint32(len(log)), logBuf: uint64(uintptr(unsafe.Pointer(&log[0]))),

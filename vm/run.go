@@ -110,7 +110,7 @@ func (p *Program) RunSKB(pk *Packet, meta *SKBMeta) (Verdict, error) {
 func isSKB(t abi.ProgramType) bool {
 	switch t {
 	case abi.ProgSchedCLS, abi.ProgSchedACT, abi.ProgSocketFilter, abi.ProgCgroupSKB,
-		abi.ProgLWTIn, abi.ProgLWTOut, abi.ProgLWTXmit:
+		abi.ProgLWTIn, abi.ProgLWTOut, abi.ProgLWTXmit, abi.ProgLWTSeg6local:
 		return true
 	}
 	return false

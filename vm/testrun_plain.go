@@ -42,12 +42,16 @@ func (p *Program) testSyscall(in *TestInput) (TestResult, error) {
 
 // RunContext runs a program whose context is plain memory (raw tracepoint,
 // kprobe, tracepoint, perf event, syscall) on a copy of ctx, at most 64 KiB,
-// and copies it back.
+// and copies it back. For programs at sockets and cgroups it is [Program.RunHook]
+// without data.
 func (p *Program) RunContext(ctx []byte) (Verdict, error) {
 	switch p.spec.Type {
 	case abi.ProgRawTracepoint, abi.ProgRawTracepointWritable, abi.ProgSyscall,
 		abi.ProgKprobe, abi.ProgTracepoint, abi.ProgPerfEvent:
 	default:
+		if isHook(p.spec.Type) {
+			return p.RunHook(ctx, nil)
+		}
 		return Verdict{}, fmt.Errorf("run program %s: the context of a %s program is not plain memory", p.spec.Name, p.spec.Type)
 	}
 	if len(ctx) > 64<<10 {

@@ -29,6 +29,10 @@ func (p *Program) TestRun(in *TestInput) (TestResult, error) {
 		return p.testRawTracepoint(in)
 	case t == abi.ProgSyscall:
 		return p.testSyscall(in)
+	case t == abi.ProgSkLookup:
+		return p.testSkLookup(in)
+	case t == abi.ProgFlowDissector:
+		return p.testFlow(in)
 	default:
 		return TestResult{}, &NotSupportedError{
 			Feature: "test run of program type " + t.String(), Reason: "Linux has none either",

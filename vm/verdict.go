@@ -11,6 +11,9 @@ type Verdict struct {
 	// Clones are copies sent elsewhere by bpf_clone_redirect, in order. The
 	// caller owns the packets and releases them.
 	Clones []Clone
+	// Retval is what a cgroup program left with bpf_set_retval: minus an errno,
+	// or 0.
+	Retval int32
 }
 
 // RedirectKind says what kind of target a redirect has.

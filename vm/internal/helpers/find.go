@@ -26,6 +26,8 @@ var families = map[kind][]table{
 	kindXDP:   {csumTable, routeTable, socketTable, xdpTable},
 	kindSKB:   {csumTable, routeTable, socketTable, skbReadTable, skbWriteTable, tunnelTable},
 	kindPlain: {},
+	kindHook:  {csumTable, socketTable, hookTable},
+	kindFlow:  {flowTable},
 }
 
 // body finds a helper's body for a kind of program.
@@ -48,6 +50,9 @@ const (
 	kindXDP
 	kindSKB
 	kindPlain
+	// kindHook has a structure of the UAPI for a context, maybe with bytes.
+	kindHook
+	kindFlow
 )
 
 func kindOf(t abi.ProgramType) kind {
@@ -55,11 +60,16 @@ func kindOf(t abi.ProgramType) kind {
 	case abi.ProgXDP:
 		return kindXDP
 	case abi.ProgSocketFilter, abi.ProgSchedCLS, abi.ProgSchedACT, abi.ProgCgroupSKB,
-		abi.ProgLWTIn, abi.ProgLWTOut, abi.ProgLWTXmit:
+		abi.ProgLWTIn, abi.ProgLWTOut, abi.ProgLWTXmit, abi.ProgLWTSeg6local:
 		return kindSKB
 	case abi.ProgRawTracepoint, abi.ProgRawTracepointWritable, abi.ProgSyscall,
 		abi.ProgKprobe, abi.ProgTracepoint, abi.ProgPerfEvent:
 		return kindPlain
+	case abi.ProgCgroupSockAddr, abi.ProgCgroupSock, abi.ProgSockOps, abi.ProgCgroupSockopt, abi.ProgCgroupSysctl,
+		abi.ProgCgroupDevice, abi.ProgSkLookup, abi.ProgSkMsg, abi.ProgSkReuseport:
+		return kindHook
+	case abi.ProgFlowDissector:
+		return kindFlow
 	}
 	return kindNone
 }
@@ -71,7 +81,7 @@ func Runnable(t abi.ProgramType) bool { return kindOf(t) != kindNone }
 // directly.
 func PacketWritable(t abi.ProgramType) bool {
 	switch t {
-	case abi.ProgXDP, abi.ProgSchedCLS, abi.ProgSchedACT, abi.ProgLWTXmit:
+	case abi.ProgXDP, abi.ProgSchedCLS, abi.ProgSchedACT, abi.ProgLWTXmit, abi.ProgSkMsg, abi.ProgCgroupSockopt:
 		return true
 	}
 	return false

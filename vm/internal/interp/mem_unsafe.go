@@ -43,6 +43,9 @@ func (t *Thread) common(a, size uint64, write bool) bool {
 	if t.ctxLen != 0 && (span{t.ctxBase, t.ctxLen}).has(a, size) {
 		return true
 	}
+	if t.side.has(a, size) {
+		return true
+	}
 	for _, m := range t.prog.Maps {
 		if m.contains(a) {
 			return m.allows(a, size, write)

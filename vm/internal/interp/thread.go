@@ -53,6 +53,9 @@ type Thread struct {
 	ctxBase   uint64
 	ctxLen    uint64 // of a context that is plain memory
 	ctx       Context
+	side      span // memory besides the context that it points to
+	// Retval is what bpf_get_retval gives and bpf_set_retval sets.
+	Retval int32
 	// callers are the programs of frames whose function a tail call replaced by
 	// one of another program; nil for the others.
 	callers [abi.MaxCallFrames]*Program
@@ -181,10 +184,27 @@ func (t *Thread) SetPacket(b *packet.Buffer, ctx Context) {
 	t.Packet, t.ctx, t.ctxLen = b, ctx, 0
 }
 
+// SetContext makes the run one with a context that is no memory, and without a
+// packet.
+func (t *Thread) SetContext(ctx Context) { t.ctx, t.ctxLen = ctx, 0 }
+
+// SetSide gives the run n bytes of zeroed memory, at most 32 KiB, that its
+// context points to, until ClearPacket: the memory, and its address.
+//
+//go:noinline
+func (t *Thread) SetSide(n int) (mem []byte, addr uint64) {
+	addr = t.ctxBase + ctxSize/2
+	n = min(n, ctxSize/2)
+	t.side = span{addr, uint64(n)}
+	mem = bytesAt(addr, n)
+	clear(mem)
+	return mem, addr
+}
+
 // ClearPacket ends what SetPacket began.
 func (t *Thread) ClearPacket() {
 	t.Packet, t.SKB, t.XDP, t.ctx = nil, nil, nil, nil
-	t.pkt, t.wpkt = span{}, span{}
+	t.pkt, t.wpkt, t.side = span{}, span{}, span{}
 }
 
 // syncPacket takes over the packet's bounds after they changed.

@@ -29,7 +29,7 @@ var supported = []abi.MapType{
 	abi.MapHash, abi.MapArray, abi.MapProgArray, abi.MapPerfEventArray, abi.MapPerCPUHash, abi.MapPerCPUArray,
 	abi.MapLRUHash, abi.MapLRUPerCPUHash, abi.MapLPMTrie, abi.MapArrayOfMaps, abi.MapHashOfMaps, abi.MapDevMap,
 	abi.MapCPUMap, abi.MapQueue, abi.MapStack, abi.MapDevMapHash, abi.MapRingBuf, abi.MapBloomFilter,
-	abi.MapXSKMap, abi.MapSockMap, abi.MapSockhash, abi.MapStackTrace, abi.MapCgroupArray,
+	abi.MapXSKMap, abi.MapSockMap, abi.MapSockhash, abi.MapStackTrace, abi.MapCgroupArray, abi.MapReuseportSockArray,
 }
 
 // TestCreateLikeKernel asks both for random maps: the same are refused, with

@@ -58,7 +58,7 @@ func keyGen(s Spec) *rapid.Generator[[]byte] {
 
 func isArray(t abi.MapType) bool {
 	switch t {
-	case abi.MapArray, abi.MapPerCPUArray, abi.MapProgArray, abi.MapPerfEventArray, abi.MapArrayOfMaps, abi.MapDevMap, abi.MapCPUMap, abi.MapXSKMap, abi.MapSockMap, abi.MapStackTrace, abi.MapCgroupArray:
+	case abi.MapArray, abi.MapPerCPUArray, abi.MapProgArray, abi.MapPerfEventArray, abi.MapArrayOfMaps, abi.MapDevMap, abi.MapCPUMap, abi.MapXSKMap, abi.MapSockMap, abi.MapStackTrace, abi.MapCgroupArray, abi.MapReuseportSockArray:
 		return true
 	}
 	return false
@@ -75,7 +75,7 @@ func (w *twins) value(r *rapid.T) []byte {
 		return v
 	case abi.MapXSKMap:
 		return binary.NativeEndian.AppendUint32(nil, w.socket)
-	case abi.MapSockMap, abi.MapSockhash:
+	case abi.MapSockMap, abi.MapSockhash, abi.MapReuseportSockArray:
 		fd := rapid.SampledFrom([]uint64{uint64(w.socket), 1 << 31}).Draw(r, "descriptor")
 		if w.vb == 4 {
 			return binary.NativeEndian.AppendUint32(nil, uint32(fd))
@@ -325,6 +325,9 @@ func specs() (out []Spec) {
 	add(Spec{Type: abi.MapArrayOfMaps, KeySize: 4, ValueSize: 4, MaxEntries: 3, Inner: inner})
 	add(Spec{Type: abi.MapHashOfMaps, KeySize: 4, ValueSize: 4, MaxEntries: 3, Inner: inner})
 	add(Spec{Type: abi.MapRingBuf, MaxEntries: 4096})
+	for _, value := range []uint32{4, 8} {
+		add(Spec{Type: abi.MapReuseportSockArray, KeySize: 4, ValueSize: value, MaxEntries: 3})
+	}
 	add(Spec{Type: abi.MapStackTrace, KeySize: 4, ValueSize: 16, MaxEntries: 3})
 	add(Spec{Type: abi.MapCgroupArray, KeySize: 4, ValueSize: 4, MaxEntries: 3})
 	return out

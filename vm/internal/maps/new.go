@@ -103,6 +103,8 @@ func constructor(t abi.MapType) func(*Spec, *Env) (Map, error) {
 		return newRing
 	case abi.MapPerfEventArray:
 		return newPerfArray
+	case abi.MapReuseportSockArray:
+		return newReuseportArray
 	case abi.MapStackTrace:
 		return newStackTrace
 	case abi.MapCgroupArray:
