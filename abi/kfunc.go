@@ -103,6 +103,10 @@ func KfuncHooksOf(t ProgramType) KfuncHooks {
 	return KfuncCommon
 }
 
+// Kfuncs are the kernel functions of Linux 6.18 that the table has, by name. The
+// slice is shared: read it only.
+func Kfuncs() []Kfunc { return kfuncs[:] }
+
 // KfuncByName looks a kernel function up; nil if the table does not have it.
 func KfuncByName(name string) *Kfunc {
 	lo, hi := 0, len(kfuncs)

@@ -303,7 +303,7 @@ func TestLoadRefuses(t *testing.T) {
 		"jump out":      {prog(assemble(ebpf.XDP, asm.Instruction{OpCode: asm.OpCode(asm.JumpClass), Offset: 70}, asm.Return())), nil, engine.ErrRejected, ""},
 		"no exit":       {prog(assemble(ebpf.XDP, asm.Mov.Imm(asm.R0, 0))), nil, engine.ErrRejected, ""},
 		"empty":         {prog(assemble(ebpf.XDP)), nil, nil, "no instructions"},
-		"program type":  {prog(verdict(ebpf.CGroupDevice, 0)), nil, engine.ErrNotSupported, "the kernel engine"},
+		"program type":  {prog(verdict(ebpf.LircMode2, 0)), nil, engine.ErrNotSupported, "the kernel engine"},
 		"tracing":       {prog(&ebpf.ProgramSpec{Type: ebpf.Tracing, AttachTo: "do_unlinkat", Instructions: asm.Instructions{asm.Return()}}), nil, engine.ErrNotSupported, "do_unlinkat"},
 		"no map":        {prog(counting(ebpf.XDP, 0)), nil, asm.ErrUnsatisfiedMapReference, "counts"},
 		"no function":   {prog(assemble(ebpf.XDP, asm.Call.Label("gone"), asm.Return())), nil, asm.ErrUnsatisfiedProgramReference, "calls gone"},

@@ -102,7 +102,8 @@ func hookProgram(off int, size uint8, write bool, bit int) []isa.Instruction {
 		return []isa.Instruction{
 			{Op: isa.MovK, Dst: 2, Imm: 5},
 			{Op: isa.ClassSTX | isa.ModeMEM | size, Dst: 1, Src: 2, Off: int16(off)},
-			{Op: isa.MovK, Dst: 0, Imm: 1}, {Op: isa.Exit},
+			{Op: isa.MovK, Dst: 0, Imm: 1},
+			{Op: isa.Exit},
 		}
 	}
 	return []isa.Instruction{

@@ -475,7 +475,7 @@ func TestLoadErrors(t *testing.T) {
 		{name: "frame pointer", code: "r10 = 0\nexit", is: ErrInvalid, reason: "the frame pointer r10 is read-only"},
 		{name: "map", code: "r1 = map[idx:3]\nexit", is: ErrInvalid, reason: "map index 3; the program has 0 maps"},
 		{name: "unknown helper", code: "call helper#999\nexit", is: ErrNotSupported, reason: "helper 999 does not exist"},
-		{name: "missing helper", typ: abi.ProgSchedCLS, code: "call helper#66\nexit", is: ErrNotSupported, reason: "helper bpf_skb_get_xfrm_state (id 66) is not available in the embedded engine for sched_cls programs"},
+		{name: "missing helper", typ: abi.ProgSchedCLS, code: "call helper#109\nexit", is: ErrNotSupported, reason: "helper bpf_send_signal (id 109) is not available in the embedded engine for sched_cls programs: a signal would reach the process that runs the program"},
 		{name: "another type's helper", code: "call helper#50\nexit", is: ErrInvalid, reason: "helper bpf_skb_adjust_room (id 50) is not for xdp programs"},
 		{name: "GPL helper", license: "BSD", code: "call helper#6\nexit", is: ErrInvalid, reason: "helper bpf_trace_printk (id 6) is for programs with a GPL-compatible license"},
 		{name: "kfunc", code: "call kfunc#7\nexit", is: ErrNotSupported, reason: "call of an unnamed kernel function (id 7)"},

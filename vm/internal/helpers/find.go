@@ -17,7 +17,7 @@ type table map[abi.HelperID]interp.Helper
 // common is what every kind of program draws from.
 var common = []table{
 	mapTable, loopTable, timeTable, miscTable, taskTable, textTable, ringTable, dynptrTable, probeTable, eventTable,
-	lockTable, stackTable, storageTable, probeContextTable,
+	lockTable, stackTable, storageTable, probeContextTable, perfReadTable, castTable,
 }
 
 // families are the tables a kind of program draws from besides, and before,
@@ -105,7 +105,7 @@ func Find(t abi.ProgramType, id abi.HelperID, have Traits) (interp.Helper, strin
 	if abi.HelperByID(id) == nil {
 		return nil, fmt.Sprintf("helper %d does not exist", uint32(id))
 	}
-	return nil, fmt.Sprintf("helper %s (id %d) is not available in the embedded engine for %s programs", id, uint32(id), t)
+	return nil, missingHelper(t, id)
 }
 
 // fail turns an errno into a helper's result.

@@ -44,7 +44,7 @@ func FindKfunc(t abi.ProgramType, name string, imm int32) (interp.Helper, string
 			return h, notFor(t, name)
 		}
 	}
-	return nil, fmt.Sprintf("kernel function %s is not available in the embedded engine for %s programs", name, t)
+	return nil, missingKfunc(t, name)
 }
 
 // notFor says why Linux would not let programs of a type call a kernel function.

@@ -146,6 +146,47 @@ func finishDynptr(t *interp.Thread, done func(m *interp.Map, at uintptr, flags u
 
 var eventTable = table{abi.FnPerfEventOutput: perfOutput}
 
+// perfReadTable reads counters of events, of which a map holds none here: its
+// slots are empty.
+var perfReadTable = table{
+	abi.FnPerfEventRead: func(t *interp.Thread) uint64 { return perfRead(t, nil) },
+	abi.FnPerfEventReadValue: func(t *interp.Thread) uint64 {
+		out := t.Write(t.R[3], uint64(uint32(t.R[4])))
+		if out == nil {
+			return 0
+		}
+		const perfValue = 24 // sizeof(struct bpf_perf_event_value)
+		if len(out) != perfValue {
+			clear(out)
+			return fail(syscall.EINVAL)
+		}
+		return perfRead(t, out)
+	},
+}
+
+func perfRead(t *interp.Thread, out []byte) uint64 {
+	m := t.Map(t.R[1])
+	if m == nil {
+		return 0
+	}
+	if m.Perf == nil {
+		t.Fail("map %s is a %s, not a perf event array", m.Name, m.Type)
+		return 0
+	}
+	clear(out)
+	index := t.R[2]
+	if index == abi.FlagCurrentCPU {
+		index = uint64(t.CPU)
+	}
+	switch {
+	case index&^uint64(abi.FlagIndexMask) != 0:
+		return fail(syscall.EINVAL)
+	case index >= uint64(m.Spec().MaxEntries):
+		return fail(syscall.E2BIG)
+	}
+	return fail(syscall.ENOENT)
+}
+
 // perfOutput writes the sample and, for packet programs, as many bytes of the
 // packet as the upper half of the flags says.
 func perfOutput(t *interp.Thread) uint64 {

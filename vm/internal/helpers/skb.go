@@ -42,6 +42,9 @@ var skbReadTable = table{
 	abi.FnSkbCgroupClassid:     onSKB(func(_ *interp.Thread, s *packet.SKB) uint64 { return uint64(s.CgroupClassID) }),
 	abi.FnGetRouteRealm:        onSKB(func(*interp.Thread, *packet.SKB) uint64 { return 0 }),
 	abi.FnSkbCgroupId:          onSKB(func(_ *interp.Thread, s *packet.SKB) uint64 { return s.CgroupID }),
+	abi.FnSkbAncestorCgroupId:  onSKB(func(*interp.Thread, *packet.SKB) uint64 { return 0 }), // no socket
+	abi.FnSkbUnderCgroup:       onSKB(skbUnderCgroup),
+	abi.FnSkbGetXfrmState:      onSKB(noTransform),
 	abi.FnCsumLevel:            onSKB(func(t *interp.Thread, s *packet.SKB) uint64 { return uint64(s.CsumLevel(t.R[2])) }),
 	// The packet's checksum is never the device's here, and only such a one can be
 	// updated.
@@ -136,6 +139,29 @@ func skbChangeType(t *interp.Thread, s *packet.SKB) uint64 {
 	}
 	s.PktType = uint32(t.R[2])
 	return 0
+}
+
+// skbUnderCgroup: the packet has no socket that were in a cgroup.
+func skbUnderCgroup(t *interp.Thread, _ *packet.SKB) uint64 {
+	m := t.Map(t.R[2])
+	if m == nil {
+		return 0
+	}
+	if m.Cgroups == nil {
+		t.Fail("map %s is a %s, not a cgroup array", m.Name, m.Type)
+		return 0
+	}
+	return fail(syscall.ENOENT)
+}
+
+// noTransform: the packet was not transformed (IPsec).
+func noTransform(t *interp.Thread, _ *packet.SKB) uint64 {
+	to := t.Write(t.R[3], uint64(uint32(t.R[4])))
+	if to == nil {
+		return 0
+	}
+	clear(to)
+	return fail(syscall.EINVAL)
 }
 
 func skbSetCE(_ *interp.Thread, s *packet.SKB) uint64 {
