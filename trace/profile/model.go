@@ -63,6 +63,10 @@ type Stats struct {
 	// Binaries with tables, their Rows and how many bytes of kernel memory
 	// these take; Skipped binaries had no room.
 	Binaries, Rows, RowBytes, Skipped int
+	// Runs and RunTime are how often the sampling program ran and how long in
+	// all, if the kernel counts that (sysctl kernel.bpf_stats_enabled).
+	Runs    uint64
+	RunTime time.Duration
 	// Ready is how long it took until sampling began.
 	Ready time.Duration
 }

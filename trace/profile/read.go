@@ -96,9 +96,11 @@ func (r *Recorder) readStats(p *Profile) error {
 	if err := binary.Read(bytes.NewReader(b), binary.NativeEndian, &s); err != nil {
 		return err
 	}
+	run, _ := r.coll.Programs[r.place[0].program].Stats()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	p.Stats = Stats{
+		Runs: run.Runs, RunTime: run.Runtime,
 		Taken: s.Taken, LostFull: s.Full, LostBusy: s.Busy, Complete: s.Complete, TooDeep: s.TooDeep, Stopped: s.Stopped,
 		ByKernel: s.ByKernel, Guessed: s.Guessed, Ready: r.ready,
 		Binaries: r.tables.binaries(), Rows: r.tables.used, RowBytes: len(r.tables.rows), Skipped: r.tables.skipped,
