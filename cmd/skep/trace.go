@@ -270,6 +270,13 @@ func (f *traceFlags) trace(ctx context.Context, s *streams, m *trace.Machine, ob
 	defer stop()
 	users := symbol.New(symbol.Options{Parameters: true})
 	defer users.Close()
+	if printsStacks(obj) {
+		// Processes may be gone when their stacks are printed. Without the
+		// privilege to watch, those that are there still have names.
+		if w, err := symbol.Watch(users); err == nil {
+			defer w.Close()
+		}
+	}
 	t := &trace.Session{
 		Object: obj, Engine: eng, Env: m, Out: out, Err: s.err, JSON: f.format == "json", Quiet: f.quiet,
 		NoWarnings: f.noWarnings, DryRun: f.dryRun, Child: child, PID: pid, Flush: flush, Users: users,
@@ -295,6 +302,16 @@ func (f *traceFlags) trace(ctx context.Context, s *streams, m *trace.Machine, ob
 		return exitCode(code)
 	}
 	return nil
+}
+
+// printsStacks says whether a script keeps stacks.
+func printsStacks(obj *lang.Object) bool {
+	for name := range obj.Spec.Maps {
+		if strings.HasPrefix(name, "stacks_") {
+			return true
+		}
+	}
+	return false
 }
 
 // writer is where output goes, and what passes on what is buffered.

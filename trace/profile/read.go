@@ -15,6 +15,9 @@ import (
 // read collects what the kernel counted and gives it names.
 func (r *Recorder) read(end time.Time) (*Profile, error) {
 	p := &Profile{Start: r.started, Duration: end.Sub(r.started)}
+	if r.watch != nil {
+		r.watch.Drain()
+	}
 	r.describeValues(p)
 	if err := r.readStats(p); err != nil {
 		return nil, err

@@ -24,6 +24,7 @@ type Recorder struct {
 	tables *tables
 	users  *symbol.Symbolizer
 	kernel *symbol.Kernel
+	watch  *symbol.Watcher // nil where that is not allowed
 	place  []place
 	config bpf.ProfConfig
 
@@ -55,6 +56,7 @@ func Start(ctx context.Context, opt Options) (_ *Recorder, err error) {
 	if err := r.load(ctx); err != nil {
 		return nil, err
 	}
+	r.watch, _ = symbol.Watch(r.users)
 	for _, pid := range opt.PIDs {
 		r.describe(pid)
 	}
@@ -65,7 +67,7 @@ func Start(ctx context.Context, opt Options) (_ *Recorder, err error) {
 	background, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
 	r.done.Add(1)
-	go r.watch(background)
+	go r.answer(background)
 	return r, nil
 }
 
@@ -238,8 +240,8 @@ func (s sight) again() bool {
 	return s.times == 0 || time.Since(s.last) >= againAfter<<min(s.times-1, most)
 }
 
-// watch describes processes that programs met.
-func (r *Recorder) watch(ctx context.Context) {
+// answer describes processes that programs met.
+func (r *Recorder) answer(ctx context.Context) {
 	defer r.done.Done()
 	tick := time.NewTicker(wantedEvery)
 	defer tick.Stop()
@@ -301,6 +303,10 @@ func (r *Recorder) Close() error {
 		r.cancel = nil
 	}
 	r.detach()
+	if r.watch != nil {
+		r.watch.Close()
+		r.watch = nil
+	}
 	if r.coll != nil {
 		r.coll.Close()
 		r.coll = nil

@@ -384,3 +384,43 @@ func FuzzParseMaps(f *testing.F) {
 		}
 	})
 }
+
+// A process that began and ended while nobody looked has names, if it was
+// watched.
+func TestWatch(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root: only root is told of all mappings")
+	}
+	path := compile(t, "gcc", program)
+	s := newSymbolizer(t, symbol.Options{})
+	w, err := symbol.Watch(s)
+	if err != nil {
+		t.Skip("needs perf events:", err)
+	}
+	defer w.Close()
+	cmd := exec.Command("sh", "-c", path+" & echo shell $!; wait $!") // forks, then becomes another program
+	cmd.Stdin = strings.NewReader("")
+	out, err := cmd.Output()
+	if err != nil && len(out) == 0 {
+		t.Fatal(err)
+	}
+	w.Drain()
+	r := running{addrs: map[string]uint64{}}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		if fields[0] == "shell" {
+			fmt.Sscan(fields[1], &r.pid)
+		} else if len(fields) == 2 {
+			var a uint64
+			fmt.Sscanf(fields[1], "0x%x", &a)
+			r.addrs[fields[0]] = a
+		}
+	}
+	r.names(t, s, map[string]string{"hidden": "hidden", "main": "main", "qsort": "qsort"})
+	if err := w.Close(); err != nil {
+		t.Error(err)
+	}
+	if w.Lost() != 0 {
+		t.Logf("%d reports were lost", w.Lost())
+	}
+}

@@ -111,7 +111,7 @@ func (s *Symbolizer) Observe(pid int) {
 func (s *Symbolizer) AddMapping(pid int, m Mapping) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := s.process(pid)
+	p := s.reported(pid)
 	kept := make([]Mapping, 0, len(p.maps)+1)
 	for _, o := range p.maps {
 		if o.End <= m.Start || o.Start >= m.End {
@@ -123,9 +123,47 @@ func (s *Symbolizer) AddMapping(pid int, m Mapping) {
 	}
 	sort.Slice(kept, func(i, j int) bool { return kept[i].Start < kept[j].Start })
 	p.maps, p.files = kept, nil
-	if p.root == nil && !p.dead {
-		p.root, _ = openRoot(pid)
+}
+
+// Replaced says that a process became another program.
+func (s *Symbolizer) Replaced(pid int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.reported(pid)
+	p.maps, p.files, p.jit = nil, nil, nil
+}
+
+// Forked says that a process began as a copy of another.
+func (s *Symbolizer) Forked(parent, child int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.procs[child]; old != nil { // of an earlier process with this number
+		old.close()
+		delete(s.procs, child)
 	}
+	from := s.process(parent)
+	p := s.reported(child)
+	p.maps, p.read = from.maps, from.read
+	if from.root != nil {
+		p.root, _ = openRoot(child)
+	}
+}
+
+// reported is a process that others report on: what it has mapped is not read
+// until it is asked for. s.mu is held.
+func (s *Symbolizer) reported(pid int) *process {
+	s.clock++
+	p := s.procs[pid]
+	if p == nil {
+		if len(s.procs) >= s.opt.Processes {
+			s.forgetProcess()
+		}
+		p = &process{pid: pid}
+		p.root, _ = openRoot(pid)
+		s.procs[pid] = p
+	}
+	p.used = s.clock
+	return p
 }
 
 // Mappings are a process's mappings as they are known, sorted by address; read
