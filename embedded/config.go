@@ -21,6 +21,9 @@ type Config struct {
 	// MaxInstructions bounds one run; 0 means the runtime's default, about a
 	// second or two.
 	MaxInstructions uint64
+	// Verify says what becomes of programs that Linux would refuse. The zero
+	// value refuses them.
+	Verify Verification
 	// Interpret runs programs without compiling them to native code, as is done
 	// anyway where there is no compiler for the processor.
 	Interpret bool

@@ -13,10 +13,12 @@
 // [Device.Transmit]; XDP and tc programs attach to them by name. Pins live as
 // long as the engine.
 //
-// Until a verifier stands before it, programs run unproven: each memory access
-// is checked, and a bad one ends the run with an [engine.FaultError]. On a live
-// packet that means that the packet is dropped, counted, and reported through
-// Config.OnFault.
+// Programs are verified before they run: what Linux would refuse is refused with
+// an explanation ([engine.VerifierError]), and what was proved is not compared
+// again in native code. Config.Verify says otherwise. A program that was not
+// verified runs with each memory access checked, and a bad one ends the run with
+// an [engine.FaultError]. On a live packet that means that the packet is dropped,
+// counted, and reported through Config.OnFault.
 //
 // # For maintainers
 //

@@ -95,6 +95,8 @@ func loadError(program string, err error) error {
 	var l *vm.LoadError
 	var n *vm.NotSupportedError
 	switch {
+	case errors.Is(err, engine.ErrRejected):
+		return err
 	case errors.As(err, &l):
 		if errors.Is(l.Err, vm.ErrNotSupported) {
 			where := "program " + program

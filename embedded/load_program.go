@@ -66,10 +66,18 @@ func (l *loading) makeProgram(name string, spec *ebpf.ProgramSpec) (*programCore
 	if err != nil {
 		return nil, err
 	}
+	var refused error
+	if ps.Facts, refused = l.verify(name, relocated, code); refused != nil && !errors.Is(refused, engine.ErrRejected) {
+		return nil, refused
+	}
 	if err := l.e.acquire("load program " + name); err != nil {
 		return nil, err
 	}
 	p, err := weak.load(l.e.machine, ps)
+	if err == nil && refused != nil {
+		p.Close()
+		err = refused
+	}
 	if err != nil {
 		return nil, errors.Join(loadError(name, err), l.e.release())
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/skepdev/skep/abi"
 	"github.com/skepdev/skep/isa"
+	"github.com/skepdev/skep/object"
 )
 
 func explainHelper(s *story) {
@@ -19,9 +20,12 @@ func explainHelper(s *story) {
 		since := h.ID.Since()
 		s.Summary = fmt.Sprintf("The kernel that is judged for does not have %s: it came with Linux %d.%d.", name, since>>16, since>>8&0xff)
 		s.Advice = "do without it on such kernels: if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_…)) around the call"
+	case ins.Imm == object.PoisonedHelper:
+		s.Summary = "The program needs a type or field that the kernel's types do not have (CO-RE), or a function."
+		s.Advice = "ask first: if (bpf_core_field_exists(…)), bpf_core_type_exists, bpf_ksym_exists"
 	case h == nil:
 		s.Summary = fmt.Sprintf("There is no helper number %d.", ins.Imm)
-		s.Advice = "if this is a CO-RE relocation that was not resolved, guard it with bpf_core_field_exists"
+		s.Advice = "use the numbers of the kernel's enum bpf_func_id"
 	case strings.Contains(s.Kernel, "GPL"):
 		s.Summary = name + " may be called by programs under a GPL-compatible license only."
 		s.Advice = "char LICENSE[] SEC(\"license\") = \"GPL\"; (or \"Dual BSD/GPL\")"

@@ -20,6 +20,8 @@ type Program struct {
 	typ  abi.ProgramType
 	make func() *check.Program
 	code *object.Code
+	// constants, if not nil, says which maps cannot change any more.
+	constants func(name string) (contents []byte, ok bool)
 }
 
 // Name is the program's name.
@@ -50,6 +52,13 @@ func FromSpec(coll *ebpf.CollectionSpec, name string, kernel *btf.Spec) (*Progra
 	if err != nil {
 		return nil, err
 	}
+	return FromCode(coll, spec, code)
+}
+
+// FromCode takes a program of a collection that is relocated already, with its
+// instructions. The program keeps code; nothing is changed.
+func FromCode(coll *ebpf.CollectionSpec, spec *ebpf.ProgramSpec, code *object.Code) (*Program, error) {
+	name := spec.Name
 	p := &check.Program{
 		Name: name, Type: abi.ProgramType(spec.Type), AttachType: abi.AttachType(spec.AttachType), AttachTo: spec.AttachTo,
 		License: spec.License, Flags: spec.Flags, Instructions: code.Instructions, Types: coll.Types,
@@ -74,8 +83,24 @@ func FromSpec(coll *ebpf.CollectionSpec, name string, kernel *btf.Spec) (*Progra
 		}
 		p.Maps = append(p.Maps, cm)
 	}
-	return &Program{name: name, typ: p.Type, code: code, make: func() *check.Program { return fresh(p) }}, nil
+	out := &Program{name: name, typ: p.Type, code: code}
+	out.make = func() *check.Program {
+		q := fresh(p)
+		if out.constants != nil {
+			for i, m := range code.Maps {
+				q.Maps[i].Contents, q.Maps[i].Frozen = out.constants(m)
+			}
+		}
+		return q
+	}
+	return out, nil
 }
+
+// SetConstants makes of tell what the verifier knows about contents of maps: it
+// returns those of a map, named as in the collection, that neither programs nor
+// their users can change any more. Without it, sections of constants hold what
+// the collection says.
+func (p *Program) SetConstants(tell func(name string) (contents []byte, ok bool)) { p.constants = tell }
 
 // fresh is a copy that a verification may write to.
 func fresh(p *check.Program) *check.Program {

@@ -51,6 +51,23 @@ const (
 // Fact is what holds at an instruction on every path.
 type Fact = check.Fact
 
+// Access is what memory an instruction accesses.
+type Access = check.AccessKind
+
+// Kinds of memory.
+const (
+	AccessNone     = check.AccessNone
+	AccessStack    = check.AccessStack
+	AccessContext  = check.AccessContext
+	AccessPacket   = check.AccessPacket
+	AccessMapValue = check.AccessMapValue
+	AccessMapKey   = check.AccessMapKey
+	AccessMem      = check.AccessMem // of a known size: records, what callers pass
+	AccessSocket   = check.AccessSocket
+	AccessKernel   = check.AccessKernel
+	AccessOther    = check.AccessOther
+)
+
 // Report is what was found out about a program.
 type Report struct {
 	// Accepted is the verdict.
@@ -107,6 +124,13 @@ var ErrNotSupported = errors.New("not supported by this verifier")
 // Is makes a rejection for want of support an ErrNotSupported.
 func (r *Rejection) Is(target error) bool {
 	return target == ErrNotSupported && r.Rule == string(check.RuleNotSupported)
+}
+
+// NeedsTypes says that a program was refused for want of types, which
+// [Options.KernelTypes] may have.
+func NeedsTypes(err error) bool {
+	var r *Rejection
+	return errors.As(err, &r) && (r.Rule == string(check.RuleTypes) || r.Rule == string(check.RuleKfunc))
 }
 
 // Verify decides on a program. The error is a [*Rejection] if the program is

@@ -1,5 +1,7 @@
 package check
 
+import "github.com/skepdev/skep/abi"
+
 // cpus is how many processors the kernel may have.
 func (c *Checker) cpus() int {
 	const most = 8192 // CONFIG_NR_CPUS of distributions
@@ -16,7 +18,11 @@ func (c *Checker) has(since uint32) bool { return c.opts.since(since>>16, since>
 // have yet. Linux does so before it looks at the program.
 func (c *Checker) checkVersion() error {
 	c.insn = -1
-	if s := max(c.prog.Type.Since(), c.prog.AttachType.Since()); !c.has(s) {
+	s := c.prog.Type.Since()
+	if c.prog.Type == abi.ProgCgroupSockAddr {
+		s = c.prog.AttachType.Since() // others may be loaded, and attached by their type
+	}
+	if !c.has(s) {
 		return c.reject(RuleTooNew, EINVAL, "program type %s, attach type %s: since Linux %d.%d", c.prog.Type, c.prog.AttachType, s>>16, s>>8&0xff)
 	}
 	for _, m := range c.prog.Maps {

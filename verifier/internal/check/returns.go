@@ -116,7 +116,7 @@ func (c *Checker) returnRange() (want retRange, is32, ok bool) {
 			}
 			return bool01, false, true
 		}
-		if c.kind.hasRet && (c.kind.retMin != math.MinInt32 || c.kind.retMax != math.MaxInt32) {
+		if c.opts.since(6, 12) && c.kind.hasRet && (c.kind.retMin != math.MinInt32 || c.kind.retMax != math.MaxInt32) {
 			return retRange{c.kind.retMin, c.kind.retMax}, true, true
 		}
 	case abi.ProgNetfilter:
