@@ -124,4 +124,3 @@ func rejection(name string, r *verifier.Rejection) *engine.VerifierError {
 		Log:    strings.Split(strings.TrimSuffix(e.Text(), "\n"), "\n"), Err: syscall.Errno(r.Errno),
 	}
 }
-

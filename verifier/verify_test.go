@@ -33,7 +33,7 @@ func TestOwnObjects(t *testing.T) {
 				t.Fatal(err)
 			}
 			for name := range coll.Programs {
-				p, err := verifier.FromSpec(coll, name, types)
+				p, err := verifier.FromSpec(coll, name, nil)
 				if err != nil {
 					t.Logf("%s: %v", name, err)
 					continue
