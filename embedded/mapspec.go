@@ -77,7 +77,8 @@ func (e *Engine) mapSpec(spec *ebpf.MapSpec) (*vm.MapSpec, error) {
 		Name: spec.Name, Type: abi.MapType(spec.Type), KeySize: spec.KeySize, ValueSize: spec.ValueSize,
 		MaxEntries: spec.MaxEntries, Flags: spec.Flags, Extra: spec.MapExtra,
 	}
-	s.SpinLockOffset, s.SpinLock = spinLock(spec.Value)
+	s.SpinLockOffset, s.SpinLock = special(spec.Value, "bpf_spin_lock")
+	s.TimerOffset, s.Timer = special(spec.Value, "bpf_timer")
 	cpus := uint32(e.machine.CPUs())
 	switch spec.Type {
 	case ebpf.ArrayOfMaps, ebpf.HashOfMaps:
@@ -127,8 +128,9 @@ func isConstant(name string) bool {
 	return strings.HasPrefix(name, ".rodata") || name == ".kconfig"
 }
 
-// spinLock finds a struct bpf_spin_lock in a value.
-func spinLock(value btf.Type) (offset uint32, ok bool) {
+// special finds a structure of that name, which belongs to the element, in a
+// value.
+func special(value btf.Type, name string) (offset uint32, ok bool) {
 	if value == nil {
 		return 0, false
 	}
@@ -137,7 +139,7 @@ func spinLock(value btf.Type) (offset uint32, ok bool) {
 		return 0, false
 	}
 	for _, m := range s.Members {
-		if inner, isStruct := btf.UnderlyingType(m.Type).(*btf.Struct); isStruct && inner.Name == "bpf_spin_lock" {
+		if inner, isStruct := btf.UnderlyingType(m.Type).(*btf.Struct); isStruct && inner.Name == name {
 			return m.Offset.Bytes(), true
 		}
 	}

@@ -28,7 +28,8 @@ type Machine struct {
 	nextID atomic.Uint32
 	turns  turns
 
-	frees deferred
+	frees  deferred
+	timers timers
 
 	mu     sync.Mutex
 	closed bool
@@ -80,7 +81,9 @@ func New(cfg Config) (*Machine, error) {
 	}
 	m.byHandle.Store(&map[uint64]*interp.Map{})
 	m.numbered.Store(&map[uint32]*interp.Program{})
-	m.mapEnv = vmmaps.Env{CPUs: cfg.CPUs, Now: now, Memory: m.memory}
+	m.mapEnv = vmmaps.Env{CPUs: cfg.CPUs, Now: now, Memory: m.memory, EndTimer: m.timers.end}
+	m.timers.m, m.timers.all = m, map[uint64]*timer{}
+	m.env.Timers = &m.timers
 	for i := range cfg.CPUs {
 		mem, err := m.memory.Map(interp.ThreadMemory)
 		if err != nil {
@@ -117,6 +120,7 @@ func (m *Machine) Close() error {
 	}
 	programs := slices.Collect(maps.Keys(m.native))
 	m.mu.Unlock()
+	m.timers.close()
 	m.stopRuns()
 	for _, p := range programs {
 		p.freeCode()

@@ -28,12 +28,16 @@ type MapSpec struct {
 	// SpinLock says that values hold a struct bpf_spin_lock at SpinLockOffset.
 	SpinLock       bool
 	SpinLockOffset uint32
+	// Timer says that values hold a struct bpf_timer at TimerOffset.
+	Timer       bool
+	TimerOffset uint32
 }
 
 func (s *MapSpec) internal() vmmaps.Spec {
 	out := vmmaps.Spec{
 		Name: s.Name, Type: s.Type, KeySize: s.KeySize, ValueSize: s.ValueSize, MaxEntries: s.MaxEntries,
 		Flags: s.Flags, Extra: s.Extra, SpinLock: s.SpinLock, SpinLockOffset: s.SpinLockOffset,
+		Timer: s.Timer, TimerOffset: s.TimerOffset,
 	}
 	if s.Inner != nil {
 		inner := s.Inner.internal()
@@ -132,13 +136,19 @@ func (mp *Map) Acquire() bool {
 }
 
 // Release gives back what Acquire took. As in Linux a program array that
-// nobody outside holds any more is emptied: its programs may refer to it.
+// nobody outside holds any more is emptied, and timers in a map that nobody
+// outside holds end: their programs may refer to it.
 func (mp *Map) Release() {
-	if mp.users.Add(-1) == 0 && mp.i.Progs != nil {
-		var key [4]byte
-		for i := range mp.spec.MaxEntries {
-			binary.NativeEndian.PutUint32(key[:], i)
-			_ = mp.i.Progs.UserDelete(key[:])
+	if mp.users.Add(-1) == 0 {
+		if mp.i.Progs != nil {
+			var key [4]byte
+			for i := range mp.spec.MaxEntries {
+				binary.NativeEndian.PutUint32(key[:], i)
+				_ = mp.i.Progs.UserDelete(key[:])
+			}
+		}
+		if mp.spec.Timer {
+			mp.m.timers.endOf(mp.i)
 		}
 	}
 	mp.release()

@@ -13,12 +13,8 @@ const callCost = 8
 // Callback runs the function that the register value fn refers to and returns
 // its R0. ok is false if the run is over.
 func (t *Thread) Callback(fn uint64, args ...uint64) (result uint64, ok bool) {
-	to := int64(fn &^ tagMask)
-	if fn&tagMask != funcTag || to >= int64(len(t.prog.Insns)) || !t.prog.taken[int32(to)] {
-		t.Fail("the callback %#x is not a function of this program", fn)
-		return 0, false
-	}
-	if !t.enter(int32(to)) {
+	to, ok := t.FunctionAt(fn)
+	if !ok || !t.enter(to) {
 		return 0, false
 	}
 	copy(t.R[1:6], args)
@@ -27,6 +23,17 @@ func (t *Thread) Callback(fn uint64, args ...uint64) (result uint64, ok bool) {
 		t.leave()
 	}
 	return t.R[0], ok
+}
+
+// FunctionAt is the slot of the function that the register value fn refers to;
+// false, and the end of the run, if it is none that can be called back.
+func (t *Thread) FunctionAt(fn uint64) (slot int32, ok bool) {
+	to := int64(fn &^ tagMask)
+	if fn&tagMask != funcTag || to >= int64(len(t.prog.Insns)) || !t.prog.taken[int32(to)] {
+		t.Fail("the callback %#x is not a function of this program", fn)
+		return 0, false
+	}
+	return int32(to), true
 }
 
 // tailCall replaces the running function by the program at index R3 of the

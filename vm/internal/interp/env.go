@@ -3,6 +3,8 @@ package interp
 import (
 	"sync/atomic"
 
+	"syscall"
+
 	"github.com/skepdev/skep/vm/internal/packet"
 )
 
@@ -27,6 +29,9 @@ type Env struct {
 	MTU func(ifindex uint32) (mtu int, ok bool)
 	// FIB answers bpf_fib_lookup over the bytes of struct bpf_fib_lookup.
 	FIB func(params []byte, flags uint32, skbLen int) int64
+
+	// Timers are those of the machine's maps.
+	Timers Timers
 
 	task atomic.Pointer[span]
 }
@@ -63,6 +68,19 @@ func (e *Env) Registers() uint64 {
 func (e *Env) readsTask(a, size uint64) bool {
 	s := e.task.Load()
 	return s != nil && s.has(a, size)
+}
+
+// Timers runs the callbacks of struct bpf_timer, each told by its address.
+type Timers interface {
+	// Init makes a timer, in an element of m.
+	Init(m *Map, addr uint64, clock uint64) syscall.Errno
+	// SetCallback gives it the function at slot of p.
+	SetCallback(p *Program, addr uint64, slot int32) syscall.Errno
+	// Start lets it fire in so many nanoseconds, or at a time.
+	Start(addr, nanos, flags uint64) syscall.Errno
+	// Cancel stops it and waits for its callback: 1 if it was to fire, 0 if
+	// not, or minus an errno. running is the timer whose callback asks, or 0.
+	Cancel(running, addr uint64) int64
 }
 
 // Kinds of redirect targets, as vm.RedirectKind.

@@ -37,6 +37,7 @@ type Map struct {
 	Cgroups maps.CgroupArray
 	Storage maps.Storage
 	Walker  maps.Walker
+	Keyed   maps.Keyed
 	// Owner is the loader's own object for this map.
 	Owner any
 }
@@ -77,6 +78,7 @@ func NewMap(m maps.Map, id uint32) *Map {
 	w.Cgroups, _ = m.(maps.CgroupArray)
 	w.Storage, _ = m.(maps.Storage)
 	w.Walker, _ = m.(maps.Walker)
+	w.Keyed, _ = m.(maps.Keyed)
 	if w.Type == abi.MapArray && s.MaxEntries == 1 {
 		w.flat = span{firstValue(w), uint64(w.ValueSize)}
 	}

@@ -54,6 +54,8 @@ type Thread struct {
 	ctxLen    uint64 // of a context that is plain memory
 	ctx       Context
 	side      span // memory besides the context that it points to
+	// Timer is the timer whose callback runs, or 0.
+	Timer uint64
 	// Retval is what bpf_get_retval gives and bpf_set_retval sets.
 	Retval int32
 	// callers are the programs of frames whose function a tail call replaced by
@@ -122,14 +124,40 @@ func NewThread(cpu int, env *Env, mem []byte) *Thread {
 // Run executes p on t and returns R0. The caller has set the context. The
 // error is a [*Stop].
 func (t *Thread) Run(p *Program) (uint64, error) {
+	t.reset(p)
+	t.R[1] = t.ctxBase
+	t.syncPacket()
+	return t.finish(t.begin())
+}
+
+// RunFunction executes the function at slot of p, which the program takes the
+// address of, with up to five arguments, without a context. Memory that was
+// borrowed before is given back.
+func (t *Thread) RunFunction(p *Program, slot int32, borrowed []byte, args ...uint64) (uint64, error) {
+	used := t.borrowed
+	t.reset(p)
+	t.borrowed = used
+	copy(t.R[1:6], args)
+	if n := p.Native; n != nil {
+		savedAt(t.stackBase).native = uint64(n.Exit)
+	}
+	ok := t.run(t.R[10], int(slot))
+	t.GiveBack(borrowed)
+	return t.finish(ok)
+}
+
+// reset makes the thread that of a run of p.
+func (t *Thread) reset(p *Program) {
 	t.prog, t.tails, t.mayGotos, t.pc, t.borrowed = p, 0, 0, 0, 0
 	t.budget = t.Env.MaxInstructions
 	t.stop, t.missed = nil, 0
 	t.val, t.wval = span{}, span{}
-	t.R[1] = t.ctxBase
 	t.R[10] = t.stackBase + frameStride
-	t.syncPacket()
-	if !t.begin() || t.lock != 0 || len(t.extra) != 0 {
+}
+
+// finish is the result of a run that came to its end if ok.
+func (t *Thread) finish(ok bool) (uint64, error) {
+	if !ok || t.lock != 0 || len(t.extra) != 0 {
 		t.abandon()
 		if t.stop != nil && t.stop.thrown {
 			return t.stop.result, nil

@@ -120,9 +120,11 @@ func (m *arrayMap) Update(key, value Pointer, flags uint64, cpu int) syscall.Err
 		return e
 	}
 	if flags&abi.FlagLock != 0 {
+		defer m.endTimer(m.at(i, cpu))
 		return m.setValueLocked(m.at(i, cpu), value)
 	}
 	m.setValue(m.at(i, cpu), value)
+	m.endTimer(m.at(i, cpu))
 	return 0
 }
 
@@ -167,9 +169,11 @@ func (m *arrayMap) set(key, value []byte, flags uint64) syscall.Errno {
 			copy(bytesAt(m.at(i, cpu), m.stride), value[cpu*int(m.stride):])
 		}
 	case flags&abi.FlagLock != 0:
+		defer m.endTimer(m.at(i, 0))
 		return m.setValueLocked(m.at(i, 0), pointerTo(value))
 	default:
 		m.setValue(m.at(i, 0), pointerTo(value))
+		m.endTimer(m.at(i, 0))
 	}
 	return 0
 }
@@ -238,4 +242,15 @@ func (m *arrayMap) Close() {
 	if m.closed.CompareAndSwap(false, true) {
 		m.env.unmap(m.mem)
 	}
+}
+
+// KeyOf is Keyed's.
+func (m *arrayMap) KeyOf(addr uintptr, key []byte) uintptr {
+	off := addr - m.where.base
+	if m.plane != 0 || off >= m.where.size {
+		return 0
+	}
+	i := uint32(off / m.stride)
+	write32(pointerTo(key), i)
+	return addressOf(m.at(i, 0))
 }

@@ -14,6 +14,7 @@ type common struct {
 	env  *Env
 	// valueBytes is the length of a value on the user side.
 	valueBytes int
+	specials   []span
 
 	frozen atomic.Bool
 	// shared says that Memory was handed out: as in Linux a map that is mapped
@@ -23,7 +24,7 @@ type common struct {
 }
 
 func newCommon(s *Spec, env *Env) common {
-	return common{spec: *s, env: env, valueBytes: ValueBytes(s, env.CPUs)}
+	return common{spec: *s, env: env, valueBytes: ValueBytes(s, env.CPUs), specials: specials(s)}
 }
 
 func (c *common) Spec() *Spec  { return &c.spec }

@@ -62,6 +62,7 @@ func (t *table) putLocked(s *stripe, key, value Pointer, hash uint32, flags uint
 			s.lru.add(&t.elems, i, inactive)
 		}
 		t.replace(i, old, from)
+		t.endTimer(t.value(old, 0))
 		s.spare = old
 	}
 	return 0, false
@@ -86,6 +87,7 @@ func (t *table) take(s *stripe, hash uint32) (uint32, syscall.Errno) {
 func (t *table) evict(s *stripe, i uint32) {
 	s.lru.remove(&t.elems, i)
 	t.unlink(i, t.place(i))
+	t.endTimer(t.value(i, 0))
 }
 
 // evictElsewhere frees an element of another stripe than that of hash.
@@ -114,10 +116,8 @@ func (t *table) initValue(i uint32, value Pointer, cpu int, all bool) {
 	case t.spec.Type == abi.MapHashOfMaps:
 		copyMem(t.value(i, 0), value, 8)
 	case t.plane == 0:
-		if t.spec.SpinLock {
-			// Copying goes around the lock, and a new element's is free.
-			zeroMem(add(t.value(i, 0), uintptr(t.spec.SpinLockOffset)), spinLockSize)
-		}
+		// Copying goes around them.
+		t.clearSpecials(t.value(i, 0))
 		t.setValue(t.value(i, 0), value)
 	default:
 		if !all {
@@ -184,6 +184,7 @@ func (t *table) removeLocked(s *stripe, i uint32, from Pointer) Object {
 		s.lru.remove(&t.elems, i)
 	}
 	t.unlink(i, from)
+	t.endTimer(t.value(i, 0))
 	o := s.objects[i]
 	delete(s.objects, i)
 	return o
@@ -195,4 +196,15 @@ func (t *table) Delete(key Pointer) syscall.Errno {
 		return syscall.EPERM
 	}
 	return t.remove(key, nil)
+}
+
+// KeyOf is Keyed's.
+func (t *table) KeyOf(addr uintptr, key []byte) uintptr {
+	off := addr - t.where.base
+	if t.plane != 0 || off >= t.where.size {
+		return 0
+	}
+	e := t.elems.at(uint32(off / t.elems.stride))
+	copy(key, bytesAt(t.key(e), t.keySize))
+	return addressOf(add(e, t.valAt))
 }

@@ -25,6 +25,10 @@ type Spec struct {
 	// BPF_F_LOCK.
 	SpinLock       bool
 	SpinLockOffset uint32
+	// Timer says that values hold a struct bpf_timer at byte TimerOffset: it is
+	// left alone when values are copied, and ends with its element.
+	Timer       bool
+	TimerOffset uint32
 }
 
 // Env is what a map needs from the machine it belongs to.
@@ -39,6 +43,18 @@ type Env struct {
 	// Device says whether a device of that index exists (0) or why it cannot
 	// be put into a device map (an errno). Nil takes every index from 1.
 	Device func(ifindex uint32) syscall.Errno
+	// EndTimer is told the address of the timer in an element that goes. It is
+	// called with locks of the map held, and calls no method of it.
+	EndTimer func(addr uintptr)
+}
+
+// Keyed is a map that can tell the key of an element from the address of its
+// value.
+type Keyed interface {
+	Map
+	// KeyOf copies the key of the element whose value holds addr to key
+	// (KeySize bytes), and gives the address of the value; 0 if there is none.
+	KeyOf(addr uintptr, key []byte) uintptr
 }
 
 // Map is a live map.

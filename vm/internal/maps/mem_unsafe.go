@@ -86,3 +86,10 @@ func packTarget(target uint32, prog Object) uint64 {
 }
 
 func putEntry(b *[8]byte, v uint64) { binary.NativeEndian.PutUint64(b[:], v) }
+
+// MarkTimer makes the struct bpf_timer at addr, in an element of a map, one that
+// exists; ClearTimer undoes it.
+func MarkTimer(addr uintptr) { store64(unsafe.Add(nil, addr), 1) }
+
+// ClearTimer is MarkTimer's opposite.
+func ClearTimer(addr uintptr) { store64(unsafe.Add(nil, addr), 0) }

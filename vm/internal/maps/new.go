@@ -138,6 +138,22 @@ func checkCommon(s *Spec) error {
 	if s.SpinLock && (uint64(s.SpinLockOffset)+4 > uint64(s.ValueSize) || s.SpinLockOffset%4 != 0) {
 		return s.refuse(syscall.EINVAL, "bpf_spin_lock at byte %d does not fit a value of %d bytes", s.SpinLockOffset, s.ValueSize)
 	}
+	if s.Timer {
+		return checkTimer(s)
+	}
+	return nil
+}
+
+// checkTimer is map_check_btf for a bpf_timer.
+func checkTimer(s *Spec) error {
+	switch {
+	case uint64(s.TimerOffset)+timerSize > uint64(s.ValueSize) || s.TimerOffset%8 != 0:
+		return s.refuse(syscall.EINVAL, "bpf_timer at byte %d does not fit a value of %d bytes", s.TimerOffset, s.ValueSize)
+	case s.Flags&(abi.FlagRdonlyProg|abi.FlagWronlyProg) != 0:
+		return s.refuse(syscall.EACCES, "values with a timer must be readable and writable for programs")
+	case s.Type != abi.MapHash && s.Type != abi.MapLRUHash && s.Type != abi.MapArray:
+		return s.refuse(syscall.EOPNOTSUPP, "values of this type cannot hold a timer")
+	}
 	return nil
 }
 

@@ -2,22 +2,46 @@ package maps
 
 import "syscall"
 
-// Copying of values. A bpf_spin_lock inside a value belongs to the element:
-// copies go around it, and what user space reads has zeroes there.
+// Copying of values. A bpf_spin_lock or bpf_timer inside a value belongs to the
+// element: copies go around it, and what user space reads has zeroes there.
 
-const spinLockSize = 4
+const (
+	spinLockSize = 4
+	timerSize    = 16
+)
+
+// span is a part of a value, in bytes.
+type span struct{ at, size uintptr }
+
+// specials are the parts of a value that belong to the element, in order.
+func specials(s *Spec) (out []span) {
+	if s.SpinLock {
+		out = append(out, span{uintptr(s.SpinLockOffset), spinLockSize})
+	}
+	if s.Timer {
+		out = append(out, span{uintptr(s.TimerOffset), timerSize})
+	}
+	if len(out) == 2 && out[0].at > out[1].at {
+		out[0], out[1] = out[1], out[0]
+	}
+	return out
+}
 
 // setValue copies a whole value into an element.
 func (c *common) setValue(elem, src Pointer) {
-	size := uintptr(c.spec.ValueSize)
-	if !c.spec.SpinLock {
-		copyMem(elem, src, size)
-		return
+	at := uintptr(0)
+	for _, s := range c.specials {
+		copyMem(add(elem, at), add(src, at), s.at-at)
+		at = s.at + s.size
 	}
-	at := uintptr(c.spec.SpinLockOffset)
-	copyMem(elem, src, at)
-	at += spinLockSize
-	copyMem(add(elem, at), add(src, at), size-at)
+	copyMem(add(elem, at), add(src, at), uintptr(c.spec.ValueSize)-at)
+}
+
+// clearSpecials makes a new element's own parts those of nobody.
+func (c *common) clearSpecials(elem Pointer) {
+	for _, s := range c.specials {
+		zeroMem(add(elem, s.at), s.size)
+	}
 }
 
 // getValue copies an element's value out. With lock it is EBUSY if a program
@@ -30,10 +54,21 @@ func (c *common) getValue(dst, elem Pointer, lock bool) syscall.Errno {
 		defer c.unlockValue(elem)
 	}
 	copyMem(dst, elem, uintptr(c.spec.ValueSize))
-	if c.spec.SpinLock {
-		zeroMem(add(dst, uintptr(c.spec.SpinLockOffset)), spinLockSize)
-	}
+	c.clearSpecials(dst)
 	return 0
+}
+
+// endTimer ends the timer of an element that is deleted or overwritten, if it
+// has one.
+func (c *common) endTimer(elem Pointer) {
+	if !c.spec.Timer || c.env.EndTimer == nil {
+		return
+	}
+	at := add(elem, uintptr(c.spec.TimerOffset))
+	if load64(at) != 0 {
+		store64(at, 0)
+		c.env.EndTimer(addressOf(at))
+	}
 }
 
 // setValueLocked is setValue under the element's own lock; EBUSY if a program
