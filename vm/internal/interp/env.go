@@ -2,7 +2,6 @@ package interp
 
 import (
 	"sync/atomic"
-
 	"syscall"
 
 	"github.com/skepdev/skep/vm/internal/packet"
