@@ -22,6 +22,8 @@ type Session struct {
 	Env *Machine
 	// Out receives what the script prints, Err warnings and what is not output.
 	Out, Err io.Writer
+	// Record, if not nil, receives what is printed as JSON, a message a line, too.
+	Record io.Writer
 	// JSON prints a JSON object a line.
 	JSON bool
 	// Quiet leaves out how many probes were attached.
@@ -70,6 +72,9 @@ func (s *Session) Run(ctx context.Context) (code int, err error) {
 		s.print = &jsonPrinter{out: s.Out, quiet: s.Quiet}
 	} else {
 		s.print = &textPrinter{out: s.Out, err: s.Err, quiet: s.Quiet}
+	}
+	if s.Record != nil {
+		s.print = printers{s.print, &jsonPrinter{out: s.Record, quiet: true}}
 	}
 	if s.coll, err = s.Engine.Load(ctx, s.Object.Spec, nil); err != nil {
 		return 1, err

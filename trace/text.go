@@ -19,6 +19,51 @@ type printer interface {
 	lost(n uint64)
 }
 
+// printers are several that print the same.
+type printers []printer
+
+func (ps printers) attached(n int) {
+	for _, p := range ps {
+		p.attached(n)
+	}
+}
+
+func (ps printers) printf(s string) {
+	for _, p := range ps {
+		p.printf(s)
+	}
+}
+
+func (ps printers) value(v datum) {
+	for _, p := range ps {
+		p.value(v)
+	}
+}
+
+func (ps printers) mapValue(name string, v datum) {
+	for _, p := range ps {
+		p.mapValue(name, v)
+	}
+}
+
+func (ps printers) text(kind, s string) {
+	for _, p := range ps {
+		p.text(kind, s)
+	}
+}
+
+func (ps printers) message(m message) {
+	for _, p := range ps {
+		p.message(m)
+	}
+}
+
+func (ps printers) lost(n uint64) {
+	for _, p := range ps {
+		p.lost(n)
+	}
+}
+
 // message is an error or warning at run time.
 type message struct {
 	severity string // ERROR or WARNING

@@ -114,7 +114,7 @@ func account(p *profile.Profile) string {
 	return text
 }
 
-// to opens where output goes. A file is there whole or not at all.
+// to opens where output goes.
 func (o *profileOutput) to(s *streams, f func(io.Writer) error) error {
 	if o.file == "" || o.file == "-" {
 		b := bufio.NewWriter(s.out)
@@ -123,7 +123,12 @@ func (o *profileOutput) to(s *streams, f func(io.Writer) error) error {
 		}
 		return b.Flush()
 	}
-	tmp, err := os.CreateTemp(dirOf(o.file), ".skep-profile-")
+	return writeFile(o.file, f)
+}
+
+// writeFile writes a file that is there whole or not at all.
+func writeFile(path string, f func(io.Writer) error) error {
+	tmp, err := os.CreateTemp(dirOf(path), ".skep-profile-")
 	if err != nil {
 		return err
 	}
@@ -142,7 +147,7 @@ func (o *profileOutput) to(s *streams, f func(io.Writer) error) error {
 	if err != nil {
 		return err
 	}
-	return os.Rename(tmp.Name(), o.file)
+	return os.Rename(tmp.Name(), path)
 }
 
 func dirOf(path string) string {

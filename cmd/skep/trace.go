@@ -16,6 +16,7 @@ import (
 	"github.com/skepdev/skep/lang"
 	"github.com/skepdev/skep/lang/syntax"
 	"github.com/skepdev/skep/trace"
+	"github.com/skepdev/skep/trace/picture"
 	"github.com/skepdev/skep/trace/symbol"
 )
 
@@ -48,6 +49,7 @@ type traceFlags struct {
 	include, headers          []string
 	ignored                   bool
 	filter                    string
+	picture, name             string
 }
 
 func newTraceCommand(s *streams) *cobra.Command {
@@ -68,6 +70,7 @@ func newTraceCommand(s *streams) *cobra.Command {
 	fl.StringVarP(&f.pid, "pid", "p", "", "trace process `PID` only, where the probe allows it")
 	fl.StringVarP(&f.output, "output", "o", "", "write output to `FILE`")
 	fl.StringVarP(&f.format, "format", "f", "text", "text or json")
+	fl.StringVar(&f.picture, "picture", "", "draw histograms, their course, time series and counts, into `FILE`.html too")
 	fl.StringVarP(&f.buffering, "buffering", "B", "full", "how output is buffered: line, full or none")
 	fl.StringVarP(&f.debug, "debug", "d", "", "print what a pass of the compiler leaves: "+strings.Join(lang.Passes(), ", ")+" or all; compile only")
 	fl.Lookup("debug").NoOptDefVal = "all"
@@ -172,6 +175,7 @@ func (f *traceFlags) source(s *streams, params []string) (*syntax.File, []string
 		return nil, nil, usage(withHint(errors.New("no script"), "give a file, or a script with -e 'begin { print(1); }'"))
 	}
 	name, rest := params[0], params[1:]
+	f.name = name
 	if name == "-" {
 		b, err := io.ReadAll(io.LimitReader(s.in, syntax.MaxSize+1))
 		return syntax.NewFile("stdin", string(b)), rest, err
@@ -281,6 +285,11 @@ func (f *traceFlags) trace(ctx context.Context, s *streams, m *trace.Machine, ob
 		Object: obj, Engine: eng, Env: m, Out: out, Err: s.err, JSON: f.format == "json", Quiet: f.quiet,
 		NoWarnings: f.noWarnings, DryRun: f.dryRun, Child: child, PID: pid, Flush: flush, Users: users,
 	}
+	var page *picture.Page
+	if f.picture != "" {
+		page = &picture.Page{Title: f.title()}
+		t.Record = page
+	}
 	closeSignals := sessionSignals(t)
 	defer closeSignals()
 	t.Attached = func() {
@@ -294,6 +303,11 @@ func (f *traceFlags) trace(ctx context.Context, s *streams, m *trace.Machine, ob
 	}
 	code, err := t.Run(ctx)
 	flush()
+	if page != nil && err == nil {
+		if err := writeFile(f.picture, page.WriteHTML); err != nil {
+			return err
+		}
+	}
 	if err != nil {
 		fmt.Fprintf(s.err, "ERROR: %v\n", err)
 		return errSilent
@@ -302,6 +316,14 @@ func (f *traceFlags) trace(ctx context.Context, s *streams, m *trace.Machine, ob
 		return exitCode(code)
 	}
 	return nil
+}
+
+// title is what the picture of a run is called.
+func (f *traceFlags) title() string {
+	if f.script != "" {
+		return "skep trace -e '" + f.script + "'"
+	}
+	return "skep trace " + f.name
 }
 
 // printsStacks says whether a script keeps stacks.

@@ -3,9 +3,11 @@
 package profile_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -388,4 +390,56 @@ func TestRowsAreBounded(t *testing.T) {
 	if p.Stats.Skipped == 0 || p.Stats.Rows > 100 {
 		t.Errorf("%+v", p.Stats)
 	}
+}
+
+// A cgroup's processes are sampled, and nobody else.
+func TestCgroup(t *testing.T) {
+	dir := newCgroup(t)
+	prog := compile(t, "gcc", "sorter.c", sorter, "-O2", "-fomit-frame-pointer")
+	in, out := start(t, prog), start(t, prog)
+	if err := os.WriteFile(filepath.Join(dir, "inner", "cgroup.procs"), []byte(strconv.Itoa(in)), 0o644); err != nil {
+		t.Skip("needs a cgroup that takes processes:", err)
+	}
+	p := record(t, profile.Options{Cgroup: dir, Frequency: 499}, 400*time.Millisecond)
+	met := map[int]int64{}
+	for _, s := range p.Samples {
+		met[s.PID] += s.Values[0]
+	}
+	if met[in] < 10 || met[out] != 0 || len(met) != 1 {
+		t.Errorf("samples by process: %v; %d is in the cgroup, %d is not", met, in, out)
+	}
+	if _, err := profile.Start(t.Context(), profile.Options{Engine: kernelEngine(t), Cgroup: t.TempDir()}); err == nil {
+		t.Error("a directory that is no cgroup was taken")
+	}
+}
+
+// newCgroup makes a cgroup of version 2, with another one in it, for the test.
+func newCgroup(t *testing.T) string {
+	t.Helper()
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(mounts)) {
+		f := strings.Fields(line)
+		if f[2] != "cgroup2" {
+			continue
+		}
+		dir := filepath.Join(f[1], fmt.Sprintf("skep-profile-%d", os.Getpid()))
+		if err := os.MkdirAll(filepath.Join(dir, "inner"), 0o755); err != nil {
+			t.Skip("needs a cgroup:", err)
+		}
+		t.Cleanup(func() {
+			for range 50 { // the kernel takes a moment to see the processes' ends
+				os.Remove(filepath.Join(dir, "inner"))
+				if os.Remove(dir) == nil {
+					return
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+		})
+		return dir
+	}
+	t.Skip("needs a cgroup hierarchy of version 2")
+	return ""
 }
