@@ -114,7 +114,7 @@ func (p *Program) claimArray(mp *Map) error {
 
 func (p *Program) compile(spec *ProgramSpec) error {
 	s := &interp.Spec{
-		Name: spec.Name, Type: spec.Type, Instructions: spec.Instructions, Facts: slices.Clone(spec.Facts),
+		Name: spec.Name, Type: spec.Type, Instructions: spec.Instructions, Facts: slices.Clone(spec.Facts), Trace: spec.Trace,
 		LegacyLoads: spec.Type == abi.ProgSocketFilter || spec.Type == abi.ProgSchedCLS || spec.Type == abi.ProgSchedACT,
 	}
 	for _, mp := range spec.Maps {
@@ -143,7 +143,7 @@ func (p *Program) compile(spec *ProgramSpec) error {
 // addCode compiles the program to native code. Without memory for it, or the
 // right to make memory executable, the interpreter serves.
 func (p *Program) addCode() {
-	if p.m.cfg.Interpret {
+	if p.m.cfg.Interpret || p.spec.Trace != nil {
 		return
 	}
 	p.i.Number = p.id

@@ -31,6 +31,11 @@ type ProgramSpec struct {
 	// Facts, if not empty, tells for each slot what a verifier proved about its
 	// memory access. Native code then no longer compares it with bounds.
 	Facts []Fact
+	// Trace, if not nil, is called before every instruction with its slot and the
+	// registers r0 to r10 at the start of regs, which it must not change. It is
+	// called from whatever goroutine runs the program. The program is interpreted
+	// and takes ten times as long.
+	Trace func(slot int, regs *[16]uint64)
 	// Kfuncs names the kernel functions that calls refer to, by immediate.
 	Kfuncs map[int32]string
 }

@@ -97,6 +97,12 @@ type Options struct {
 	// Timeout in wall-clock time and MaxMemory in bytes of states; 0 means none.
 	Timeout   time.Duration
 	MaxMemory uint64
+	// Observe, if not nil, sees each state before the instruction that is
+	// simulated next; it must not keep or change it. With Exhaustive no path ends
+	// because another covers it, so that together the states seen at a slot
+	// contain all that can be there. Both are for tests of this package's claims.
+	Observe    func(slot int, s *State)
+	Exhaustive bool
 }
 
 func (o *Options) bpfCapable() bool       { return !o.Unprivileged }

@@ -67,7 +67,7 @@ func (c *Checker) count() error {
 func (c *Checker) step(fresh *bool) error {
 	c.cur.Last, c.histCurrent = c.prev, false
 	a := &c.aux[c.insn]
-	if a.prune {
+	if a.prune && !c.opts.Exhaustive {
 		seen, err := c.visited()
 		if err != nil {
 			return err
@@ -84,6 +84,9 @@ func (c *Checker) step(fresh *bool) error {
 	if c.log.level != 0 {
 		c.log.before(c, *fresh)
 		*fresh = false
+	}
+	if c.opts.Observe != nil {
+		c.opts.Observe(c.insn, c.cur)
 	}
 	a.seen = true
 	c.live.begin(c)

@@ -11,6 +11,7 @@ import (
 	"github.com/skepdev/skep/abi"
 	"github.com/skepdev/skep/isa"
 	"github.com/skepdev/skep/verifier"
+	"github.com/skepdev/skep/verifier/internal/check"
 	"github.com/skepdev/skep/verifier/internal/gen"
 	"github.com/skepdev/skep/vm"
 )
@@ -20,21 +21,7 @@ var soundPrograms = flag.Int("differ.programs", 3000, "how many random programs 
 // TestAcceptedProgramsAreSafe runs random programs that this verifier accepts where
 // every access is checked: none may touch what it does not own, or go on forever.
 func TestAcceptedProgramsAreSafe(t *testing.T) {
-	m, err := vm.New(vm.Config{CPUs: 1, MaxInstructions: 1 << 21})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.Close()
-	maps := map[abi.ProgramType][]*vm.Map{}
-	for _, typ := range gen.Types() { // program arrays belong to one type each
-		for _, s := range gen.Maps() {
-			mp, err := m.NewMap(vm.MapSpec{Name: s.Name, Type: s.Type, KeySize: s.KeySize, ValueSize: s.ValueSize, MaxEntries: s.MaxEntries})
-			if err != nil {
-				t.Fatal(err)
-			}
-			maps[typ] = append(maps[typ], mp)
-		}
-	}
+	w := newWorld(t, vm.Config{CPUs: 1, MaxInstructions: 1 << 21})
 	kernel, err := btf.LoadKernelSpec()
 	if err != nil {
 		kernel = nil // generated programs need no kernel types
@@ -47,7 +34,7 @@ func TestAcceptedProgramsAreSafe(t *testing.T) {
 			continue
 		}
 		accepted++
-		prog, err := m.Load(&vm.ProgramSpec{Name: "random", Type: p.Type, License: "GPL", Instructions: p.Insns, Maps: maps[p.Type], Funcs: funcInfo(p)})
+		prog, err := w.load(p, nil)
 		if err != nil {
 			refused[err.Error()]++
 			continue
@@ -82,6 +69,40 @@ func TestAcceptedProgramsAreSafe(t *testing.T) {
 		t.Error("too few were run")
 	}
 }
+
+// world is a machine with the maps of generated programs.
+type world struct {
+	m    *vm.Machine
+	maps map[abi.ProgramType][]*vm.Map // program arrays belong to one type each
+}
+
+func newWorld(t *testing.T, cfg vm.Config) *world {
+	t.Helper()
+	m, err := vm.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	w := &world{m: m, maps: map[abi.ProgramType][]*vm.Map{}}
+	for _, typ := range gen.Types() {
+		for _, s := range gen.Maps() {
+			mp, err := m.NewMap(vm.MapSpec{Name: s.Name, Type: s.Type, KeySize: s.KeySize, ValueSize: s.ValueSize, MaxEntries: s.MaxEntries})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.maps[typ] = append(w.maps[typ], mp)
+		}
+	}
+	return w
+}
+
+func (w *world) load(p *gen.Program, facts []vm.Fact) (*vm.Program, error) {
+	return w.m.Load(&vm.ProgramSpec{
+		Name: "random", Type: p.Type, License: "GPL", Instructions: slices.Clone(p.Insns), Maps: w.maps[p.Type], Funcs: funcInfo(p), Facts: facts,
+	})
+}
+
+func asRejection(err error, r **check.Rejection) bool { return errors.As(err, r) }
 
 // loops reports calls of bpf_loop.
 func loops(p *gen.Program) bool {

@@ -39,7 +39,21 @@ func Compile(spec *Spec) (*Program, error) {
 	if err := d.layFunctions(); err != nil {
 		return nil, err
 	}
+	d.traceAll()
 	return d.p, nil
+}
+
+// traceAll puts a stop before every operation, if somebody wants to see them.
+func (d *decoder) traceAll() {
+	if d.spec.Trace == nil {
+		return
+	}
+	d.p.trace, d.p.plain = d.spec.Trace, slices.Clone(d.p.ops)
+	for i := range d.p.ops {
+		if d.p.ops[i].Code != 0 {
+			d.p.ops[i].Code = OpTraced
+		}
+	}
 }
 
 type decoder struct {

@@ -12,6 +12,7 @@ func (t *Thread) interpret(pc int, base uint64) ending {
 	for {
 		op := &ops[pc]
 		pc++
+	again:
 		d, s := op.Dst&15, op.Src&15
 		switch op.Code {
 		case OpAddK:
@@ -554,6 +555,10 @@ func (t *Thread) interpret(pc int, base uint64) ending {
 				return stopped
 			}
 			goto resume
+		case OpTraced:
+			t.prog.trace(pc-1, r)
+			op = &t.prog.plain[pc-1]
+			goto again
 		case OpExit:
 			t.pc = pc - 1
 			goto exit

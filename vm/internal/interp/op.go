@@ -178,4 +178,8 @@ const (
 	OpHelper
 	OpTailCall
 	OpExit
+
+	// OpTraced stands for any of the above in a program that is traced; the
+	// operation itself is in Program.plain.
+	OpTraced
 )

@@ -29,8 +29,12 @@ type Program struct {
 	// it does not call this one.
 	Number uint32
 
-	ops     []Op
-	facts   []Fact
+	ops   []Op
+	facts []Fact
+	// trace, if not nil, is called before every instruction; plain are the
+	// operations then.
+	trace   func(slot int, r *[16]uint64)
+	plain   []Op
 	helpers []Helper
 	// ids are the helpers' numbers, as in calls of helpers; 0 for kernel
 	// functions.
@@ -62,6 +66,9 @@ type Spec struct {
 	// Facts, if not empty, tells for each slot what has been proved about its
 	// access.
 	Facts []Fact
+	// Trace, if not nil, is called before every instruction with the registers,
+	// which it must not change. The program is interpreted.
+	Trace func(slot int, r *[16]uint64)
 	// LegacyLoads says that the program may use LD_ABS and LD_IND.
 	LegacyLoads bool
 }

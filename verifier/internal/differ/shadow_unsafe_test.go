@@ -1,0 +1,210 @@
+package differ
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"unsafe"
+
+	"github.com/skepdev/skep/abi"
+	"github.com/skepdev/skep/isa"
+	"github.com/skepdev/skep/object"
+	"github.com/skepdev/skep/verifier/internal/check"
+	"github.com/skepdev/skep/verifier/internal/gen"
+	"github.com/skepdev/skep/vm"
+)
+
+// TestClaimsHold runs random programs that are accepted, and holds the registers
+// and the stack before every instruction against what the verifier claimed there:
+// the values must be within the bounds of one of the states that it followed.
+// States are kept all and no path is cut short because another covers it, so that
+// each run has its state.
+func TestClaimsHold(t *testing.T) {
+	w := newWorld(t, vm.Config{CPUs: 1, MaxInstructions: 1 << 18, Interpret: true})
+	programs, steps, complex := 0, 0, 0
+	for seed := range uint64(*soundPrograms) {
+		p := gen.New(gen.Rand(seed), gen.Options{Steps: 40})
+		claims := make([][]*check.Claim, len(p.Insns))
+		_, err := check.Verify(context.Background(), checked(t, p), check.Options{
+			Exhaustive: true, MaxInstructions: 4000,
+			Observe: func(slot int, s *check.State) {
+				if !s.Speculative {
+					claims[slot] = append(claims[slot], s.Claim())
+				}
+			},
+		})
+		if err != nil {
+			var r *check.Rejection
+			if asRejection(err, &r) && r.Rule == check.RuleTooComplex {
+				complex++
+			}
+			continue
+		}
+		programs++
+		broken := ""
+		prog, err := w.m.Load(&vm.ProgramSpec{
+			Name: "random", Type: p.Type, License: "GPL", Instructions: slices.Clone(p.Insns), Maps: w.maps[p.Type], Funcs: funcInfo(p),
+			Trace: func(slot int, regs *[16]uint64) {
+				steps++
+				if broken != "" || slices.ContainsFunc(claims[slot], func(c *check.Claim) bool { return c.Holds(regs[:11], below(regs[isa.R10])) }) {
+					return
+				}
+				broken = fmt.Sprintf("before %d: %x of %d states\n", slot, regs[:11], len(claims[slot]))
+			},
+		})
+		if err != nil {
+			continue // something that this runtime lacks
+		}
+		for round := range 4 {
+			if _, err := prog.TestRun(input(p.Type, seed, round)); err != nil {
+				break // TestAcceptedProgramsAreSafe looks at it
+			}
+			if broken != "" {
+				t.Errorf("seed %d, round %d: no state has what is there %s%s", seed, round, broken, p)
+				break
+			}
+		}
+		prog.Close()
+	}
+	t.Logf("%d of %d programs accepted, %d too complex to follow whole; %d steps held against claims", programs, *soundPrograms, complex, steps)
+	if programs < *soundPrograms/10 || steps < 20*programs {
+		t.Error("too little was compared")
+	}
+}
+
+// below reads the stack of a frame that ends at fp.
+func below(fp uint64) func(n int) uint64 {
+	return func(n int) uint64 {
+		at := uintptr(fp) - uintptr(n)
+		return *(*uint64)(*(*unsafe.Pointer)(unsafe.Pointer(&at)))
+	}
+}
+
+// checked is a generated program for the checker itself.
+func checked(t *testing.T, p *gen.Program) *check.Program {
+	t.Helper()
+	q := &check.Program{Name: "random", Type: p.Type, License: "GPL", Instructions: p.Insns}
+	for _, m := range p.Maps {
+		q.Maps = append(q.Maps, &check.Map{Name: m.Name, Type: m.Type, KeySize: m.KeySize, ValueSize: m.ValueSize, MaxEntries: m.MaxEntries})
+	}
+	// Functions have types only in a collection.
+	coll, err := p.Spec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := object.Instructions(coll.Programs[gen.SpecName], coll)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, p)
+	}
+	q.Types = coll.Types
+	for _, f := range code.Funcs {
+		q.Funcs = append(q.Funcs, check.Func{Slot: f.Slot, Name: f.Name, Type: f.Type})
+	}
+	return q
+}
+
+// TestFactsInNativeCode: native code that compares nothing that was proved gives
+// the results of an interpreter that compares everything.
+func TestFactsInNativeCode(t *testing.T) {
+	native := newWorld(t, vm.Config{CPUs: 1, MaxInstructions: 1 << 18})
+	slow := newWorld(t, vm.Config{CPUs: 1, MaxInstructions: 1 << 18, Interpret: true})
+	programs, runs, proved := 0, 0, 0
+	for seed := range uint64(*soundPrograms) {
+		p := gen.New(gen.Rand(seed), gen.Options{})
+		if varies(p) {
+			continue
+		}
+		res, err := check.Verify(context.Background(), checked(t, p), check.Options{NoPerfmon: true}) // no addresses in results
+		if err != nil {
+			continue
+		}
+		facts := make([]vm.Fact, len(p.Insns))
+		for i, f := range res.Facts {
+			if class := classes[f.Access]; class != vm.ClassUnknown && !f.Mixed {
+				facts[i] = vm.Fact{Class: class, Proved: true}
+				proved++
+			}
+		}
+		fast, err := native.load(p, facts)
+		if err != nil {
+			continue // something that this runtime lacks
+		}
+		ref, err := slow.load(p, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		programs++
+		for round := range 4 {
+			in := input(p.Type, seed, round)
+			got, gotErr := fast.TestRun(in)
+			want, wantErr := ref.TestRun(in)
+			if (gotErr == nil) != (wantErr == nil) {
+				t.Fatalf("seed %d, round %d: native %v, interpreted %v\n%s", seed, round, gotErr, wantErr, p)
+			}
+			if wantErr != nil {
+				break
+			}
+			runs++
+			if got.Return != want.Return || !bytes.Equal(got.Data, want.Data) {
+				t.Fatalf("seed %d, round %d: native %d %x, interpreted %d %x\n%s", seed, round, got.Return, got.Data, want.Return, want.Data, p)
+			}
+			for i, m := range native.maps[p.Type] {
+				if a, b := contents(t, m), contents(t, slow.maps[p.Type][i]); !maps.Equal(a, b) {
+					t.Fatalf("seed %d, round %d: map %d: native %x, interpreted %x\n%s", seed, round, i, a, b, p)
+				}
+			}
+		}
+		fast.Close()
+		ref.Close()
+	}
+	t.Logf("%d programs, %d runs alike, %d accesses proved", programs, runs, proved)
+	if programs < *soundPrograms/20 || runs < programs || proved < 2*programs {
+		t.Error("too little was compared")
+	}
+}
+
+var classes = map[check.AccessKind]vm.Class{
+	check.AccessStack: vm.ClassMemory, check.AccessPacket: vm.ClassPacket, check.AccessMapValue: vm.ClassValue, check.AccessMem: vm.ClassMemory,
+}
+
+// varies reports programs whose results differ from run to run: they ask for
+// time or chance, or look at addresses.
+func varies(p *gen.Program) bool {
+	return slices.ContainsFunc(p.Insns, func(ins isa.Instruction) bool {
+		if !ins.IsHelperCall() {
+			return false
+		}
+		switch abi.HelperID(ins.Imm) {
+		case abi.FnMapLookupElem, abi.FnMapUpdateElem, abi.FnMapDeleteElem, abi.FnMapPushElem, abi.FnMapPopElem, abi.FnMapPeekElem,
+			abi.FnRingbufReserve, abi.FnRingbufSubmit, abi.FnRingbufDiscard, abi.FnRingbufOutput, abi.FnCsumDiff, abi.FnLoop,
+			abi.FnForEachMapElem, abi.FnSkbLoadBytes, abi.FnXdpAdjustHead, abi.FnXdpAdjustTail, abi.FnStrncmp, abi.FnSkbPullData:
+			return false
+		}
+		return true
+	})
+}
+
+// contents are the elements of a map that programs can look up.
+func contents(t *testing.T, m *vm.Map) map[string]string {
+	t.Helper()
+	out := make(map[string]string)
+	s := m.Spec()
+	if s.Type != abi.MapHash && s.Type != abi.MapArray {
+		return out
+	}
+	var key []byte
+	for {
+		next := make([]byte, s.KeySize)
+		if err := m.NextKey(key, next); err != nil {
+			return out
+		}
+		value := make([]byte, s.ValueSize)
+		if err := m.Lookup(next, value, 0); err == nil {
+			out[string(next)] = string(value)
+		}
+		key = next
+	}
+}
