@@ -76,6 +76,9 @@ func newProfileCommand(s *streams) *cobra.Command {
 	fl.IntVar(&f.opt.Stacks, "stacks", 16384, "how many stacks are told apart (2 KiB of kernel memory each)")
 	fl.IntVar(&f.opt.Rows, "rows", 4<<20, "how many rows of unwind tables there is room for (8 bytes of kernel memory each)")
 	fl.BoolVar(&f.live, "live", false, "draw a flame graph of the last seconds in the terminal")
+	_ = cmd.RegisterFlagCompletionFunc("probe", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return []string{"uprobe:", "uretprobe:", "usdt:", "tracepoint:", "kprobe:", "kretprobe:", "software:", "hardware:"}, cobra.ShellCompDirectiveNoSpace
+	})
 	f.out.add(cmd)
 	cmd.AddCommand(newProfileDiffCommand(s))
 	return cmd

@@ -277,7 +277,7 @@ func (f *traceFlags) trace(ctx context.Context, s *streams, m *trace.Machine, ob
 	if printsStacks(obj) {
 		// Processes may be gone when their stacks are printed. Without the
 		// privilege to watch, those that are there still have names.
-		if w, err := symbol.Watch(users); err == nil {
+		if w, err := symbol.Watch(users, nil); err == nil {
 			defer w.Close()
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/skepdev/skep/bpf"
@@ -180,10 +181,25 @@ func (n *namer) sample(k bpf.ProfKey, v *bpf.ProfValue, weight int64, mode Mode,
 	for i := int(v.User) - 1; i >= 0; i-- {
 		s.Stack = append(s.Stack, n.user(s.PID, v.UserFrames[i], i > 0)...)
 	}
+	kernel := len(s.Stack)
 	for i := int(v.Kernel) - 1; i >= 0; i-- {
 		s.Stack = append(s.Stack, n.kernel(v.KernelFrames[i]))
 	}
+	for len(s.Stack) > kernel && ours(s.Stack[len(s.Stack)-1].Name) {
+		s.Stack = s.Stack[:len(s.Stack)-1]
+	}
 	return s
+}
+
+// ours says whether a function of the kernel is on the stack only because it was
+// sampled: what calls the program.
+func ours(name string) bool {
+	for _, p := range []string{"bpf_prog_", "bpf_trace_run", "__bpf_trace_", "__traceiter_", "trace_call_bpf", "perf_trace_", "perf_syscall_", "bpf_get_stack", "kprobe_perf_func", "kprobe_dispatcher"} {
+		if strings.HasPrefix(name, p) {
+			return true
+		}
+	}
+	return false
 }
 
 // user names a frame of a process, from the outermost of what was inlined. An

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"sort"
 	"strings"
 	"sync"
@@ -56,7 +57,7 @@ func Start(ctx context.Context, opt Options) (_ *Recorder, err error) {
 	if err := r.load(ctx); err != nil {
 		return nil, err
 	}
-	r.watch, _ = symbol.Watch(r.users)
+	r.watch, _ = symbol.Watch(r.users, r.changed)
 	for _, pid := range opt.PIDs {
 		r.describe(pid)
 	}
@@ -83,6 +84,9 @@ func (r *Recorder) choose() error {
 	case OffCPU:
 		r.place = []place{{bpf.ProfSwitch, engine.RawTracepoint{Name: "sched_switch"}, 1}}
 	case Alloc:
+		if runtime.GOARCH != "amd64" {
+			return &engine.NotSupportedError{Feature: "allocation profiles", Reason: "the arguments of malloc are read on x86-64 only, this is " + runtime.GOARCH}
+		}
 		lib, err := r.allocator()
 		if err != nil {
 			return err
@@ -112,10 +116,14 @@ func (r *Recorder) allocator() (string, error) {
 		return "", errors.New("allocations are counted by process: name one")
 	}
 	pid := r.opt.PIDs[0]
-	for _, m := range r.users.Mappings(pid) {
-		name := m.Path[strings.LastIndexByte(m.Path, '/')+1:]
-		if m.IsFile() && (strings.HasPrefix(name, "libc.so") || strings.HasPrefix(name, "libc-") || strings.HasPrefix(name, "ld-musl")) {
-			return fmt.Sprintf("/proc/%d/root%s", pid, m.Path), nil
+	const patience = 500 * time.Millisecond // a process that just began maps its libraries yet
+	for began := time.Now(); time.Since(began) < patience; time.Sleep(5 * time.Millisecond) {
+		r.users.Observe(pid)
+		for _, m := range r.users.Mappings(pid) {
+			name := m.Path[strings.LastIndexByte(m.Path, '/')+1:]
+			if m.IsFile() && (strings.HasPrefix(name, "libc.so") || strings.HasPrefix(name, "libc-") || strings.HasPrefix(name, "ld-musl")) {
+				return fmt.Sprintf("/proc/%d/root%s", pid, m.Path), nil
+			}
 		}
 	}
 	return "", fmt.Errorf("process %d uses no C library whose malloc could be counted: name the library or program that has it", pid)
@@ -158,7 +166,7 @@ func (r *Recorder) configure() error {
 	c := &r.config
 	for flag, on := range map[uint32]bool{
 		bpf.ProfOnlyTargets: len(r.opt.PIDs) > 0, bpf.ProfOnlyCgroup: r.opt.Cgroup != "", bpf.ProfThreads: r.opt.Threads,
-		bpf.ProfKernel: !r.opt.NoKernel, bpf.ProfUser: !r.opt.NoUser, bpf.ProfFollow: r.opt.Follow, bpf.ProfUnwind: !r.opt.NoUnwind,
+		bpf.ProfKernel: !r.opt.NoKernel, bpf.ProfUser: !r.opt.NoUser, bpf.ProfFollow: r.opt.Follow, bpf.ProfUnwind: !r.opt.NoUnwind && runtime.GOARCH == "amd64",
 	} {
 		if on {
 			c.Flags |= flag
@@ -218,6 +226,17 @@ func (r *Recorder) describe(pid int) {
 	r.seen[pid] = sight{time.Now(), r.seen[pid].times + 1}
 	// A full map leaves the process to frame pointers.
 	_ = r.coll.Maps[bpf.ProfProcessesMap].Update(native(uint32(pid)), native(p), 0)
+}
+
+// changed describes a process that is sampled, when it has mapped code.
+func (r *Recorder) changed(pid int) {
+	r.mu.Lock()
+	_, known := r.seen[pid]
+	r.mu.Unlock()
+	if !known && r.coll.Maps[bpf.ProfTargetsMap].Lookup(native(uint32(pid)), make([]byte, 4), 0) != nil {
+		return
+	}
+	r.describe(pid)
 }
 
 // wantedEvery is how often programs are asked for processes they met, and

@@ -153,7 +153,12 @@ type unit struct {
 	rows  []row
 	files []string
 	funcs []part // sorted by lo
+	// ranges is how many were read: entries may share long lists of them.
+	ranges int
 }
+
+// maxRanges bounds a unit's.
+const maxRanges = 1 << 20
 
 // part is a range of a function's code: its own, or a cold part set aside.
 type part struct {
@@ -231,7 +236,7 @@ func (u *unit) readLines(lr *dwarf.LineReader) {
 func (l *lines) readFuncs(u *unit, r *dwarf.Reader) {
 	var open []*scope // the functions we are inside, by depth; nil for other entries
 	var all []*scope
-	for n := 0; n < maxUnit; n++ {
+	for n := 0; n < maxUnit && u.ranges < maxRanges; n++ {
 		e, err := r.Next()
 		if err != nil || e == nil {
 			break
@@ -255,7 +260,7 @@ func (l *lines) readFuncs(u *unit, r *dwarf.Reader) {
 			}
 		case dwarf.TagInlinedSubroutine:
 			if outer != nil {
-				l.inline(outer, e)
+				l.inline(u, outer, e)
 			}
 		}
 		if e.Children {
@@ -273,6 +278,7 @@ func (l *lines) function(u *unit, e *dwarf.Entry) *scope {
 	if err != nil || len(rs) == 0 {
 		return nil
 	}
+	u.ranges += len(rs)
 	f := &scope{nameFrom: e.Offset}
 	for _, rg := range rs {
 		u.funcs = append(u.funcs, part{rg[0], rg[1], f})
@@ -280,11 +286,12 @@ func (l *lines) function(u *unit, e *dwarf.Entry) *scope {
 	return f
 }
 
-func (l *lines) inline(f *scope, e *dwarf.Entry) {
+func (l *lines) inline(u *unit, f *scope, e *dwarf.Entry) {
 	rs, err := l.d.Ranges(e)
 	if err != nil {
 		return
 	}
+	u.ranges += len(rs)
 	file, _ := e.Val(dwarf.AttrCallFile).(int64)
 	line, _ := e.Val(dwarf.AttrCallLine).(int64)
 	for _, rg := range rs {

@@ -34,9 +34,10 @@ func (p *process) close() {
 	}
 }
 
-// refresh reads the mappings anew. Those of a process that has ended stay.
+// refresh reads the mappings anew. Those of a process that has ended stay, until
+// another one has its number.
 func (p *process) refresh(now time.Time) {
-	if p.dead || now.Sub(p.read) < freshFor/20 {
+	if now.Sub(p.read) < freshFor/20 {
 		return
 	}
 	p.read = now
@@ -51,6 +52,10 @@ func (p *process) refresh(now time.Time) {
 		return
 	}
 	p.maps, p.files = ms, nil
+	if p.dead {
+		p.close()
+		p.dead, p.root, p.jit = false, nil, nil
+	}
 	if p.root == nil {
 		p.root, _ = openRoot(p.pid)
 	}

@@ -393,7 +393,7 @@ func TestWatch(t *testing.T) {
 	}
 	path := compile(t, "gcc", program)
 	s := newSymbolizer(t, symbol.Options{})
-	w, err := symbol.Watch(s)
+	w, err := symbol.Watch(s, nil)
 	if err != nil {
 		t.Skip("needs perf events:", err)
 	}

@@ -22,8 +22,11 @@ type Watcher struct {
 	stop  chan struct{}
 	done  sync.WaitGroup
 
+	changed func(pid int)
+
 	mu   sync.Mutex
 	lost uint64
+	new  map[int]bool // processes that mapped code in this turn
 }
 
 // eventRing is the ring of records of one processor.
@@ -36,14 +39,18 @@ type eventRing struct {
 // of a mapping takes some 100 bytes.
 const ringPages = 64
 
-// drainEvery is how often rings are emptied.
-const drainEvery = 20 * time.Millisecond
+// drainEvery is how often rings are emptied at the latest, restEvery how long
+// the watcher rests when there is much to do.
+const (
+	drainEvery = 20 * time.Millisecond
+	restEvery  = 500 * time.Microsecond
+)
 
 // Watch begins to watch (perf_event_open(2), a dummy event on every processor).
-// It needs root or CAP_PERFMON. The caller closes the watcher before the
-// symbolizer.
-func Watch(s *Symbolizer) (*Watcher, error) {
-	w := &Watcher{s: s, stop: make(chan struct{})}
+// It needs root or CAP_PERFMON. changed, if not nil, is called soon after a
+// process mapped code. The caller closes the watcher before the symbolizer.
+func Watch(s *Symbolizer, changed func(pid int)) (*Watcher, error) {
+	w := &Watcher{s: s, stop: make(chan struct{}), changed: changed, new: map[int]bool{}}
 	cpus, err := onlineCPUs()
 	if err != nil {
 		return nil, err
@@ -87,7 +94,8 @@ func onlineCPUs() ([]int, error) {
 func openRing(cpu int) (*eventRing, error) {
 	attr := unix.PerfEventAttr{
 		Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_DUMMY, Size: unix.PERF_ATTR_SIZE_VER5,
-		Bits: unix.PerfBitMmap | unix.PerfBitMmap2 | unix.PerfBitComm | unix.PerfBitCommExec | unix.PerfBitTask,
+		Wakeup: 1,
+		Bits:   unix.PerfBitMmap | unix.PerfBitMmap2 | unix.PerfBitComm | unix.PerfBitCommExec | unix.PerfBitTask,
 	}
 	fd, err := unix.PerfEventOpen(&attr, -1, cpu, -1, unix.PERF_FLAG_FD_CLOEXEC)
 	if err != nil {
@@ -103,15 +111,23 @@ func openRing(cpu int) (*eventRing, error) {
 
 func (w *Watcher) run() {
 	defer w.done.Done()
-	tick := time.NewTicker(drainEvery)
-	defer tick.Stop()
+	var fds []unix.PollFd
+	for _, r := range w.rings {
+		fds = append(fds, unix.PollFd{Fd: int32(r.fd), Events: unix.POLLIN})
+	}
 	for {
+		n, err := unix.Poll(fds, int(drainEvery.Milliseconds()))
+		w.Drain()
+		switch {
+		case err != nil && !errors.Is(err, unix.EINTR):
+			time.Sleep(drainEvery)
+		case n > 0:
+			time.Sleep(restEvery)
+		}
 		select {
 		case <-w.stop:
-			w.Drain()
 			return
-		case <-tick.C:
-			w.Drain()
+		default:
 		}
 	}
 }
@@ -119,9 +135,19 @@ func (w *Watcher) run() {
 // Drain passes on what the kernel has reported up to now.
 func (w *Watcher) Drain() {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	for _, r := range w.rings {
 		r.drain(w.handle)
+	}
+	var pids []int
+	if w.changed != nil {
+		for pid := range w.new {
+			pids = append(pids, pid)
+		}
+	}
+	clear(w.new)
+	w.mu.Unlock()
+	for _, pid := range pids {
+		w.changed(pid)
 	}
 }
 
@@ -196,6 +222,7 @@ func (w *Watcher) handle(typ uint32, misc uint16, body []byte) {
 	case mmap2:
 		if m, ok := parseMmap2(body); ok {
 			w.s.AddMapping(pid, m)
+			w.new[pid] = true
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 type Watcher struct{}
 
 // Watch needs Linux.
-func Watch(*Symbolizer) (*Watcher, error) {
+func Watch(*Symbolizer, func(pid int)) (*Watcher, error) {
 	return nil, errors.New("mappings cannot be watched on " + runtime.GOOS)
 }
 
