@@ -94,13 +94,13 @@ func (f *profileFlags) run(cmd *cobra.Command, s *streams, words []string) error
 	}
 	defer eng.Close()
 	f.opt.Engine = eng
-	var child *trace.Child
+	var child *command
 	if len(words) > 0 {
-		if child, err = trace.StartChild(words, s.out, s.err); err != nil {
+		if child, err = startCommand(words, s); err != nil {
 			return err
 		}
-		defer child.Stop()
-		f.opt.PIDs, f.opt.Follow = []int{child.PID}, true
+		defer child.stop()
+		f.opt.PIDs, f.opt.Follow = []int{child.pid}, true
 	}
 	r, err := profile.Start(cmd.Context(), f.opt)
 	if err != nil {
@@ -115,6 +115,27 @@ func (f *profileFlags) run(cmd *cobra.Command, s *streams, words []string) error
 		return err
 	}
 	return f.out.write(s, p)
+}
+
+// command is a program that waits to run.
+type command struct {
+	pid   int
+	done  <-chan struct{}
+	start func() error
+	stop  func()
+}
+
+// startCommand stops a program where its own code begins, so that its first
+// sample is walked as its last; where that is not allowed, before it is loaded.
+func startCommand(words []string, s *streams) (*command, error) {
+	if c, err := profile.StartCommand(words, s.out, s.err); err == nil {
+		return &command{c.PID, c.Done, c.Start, c.Stop}, nil
+	}
+	c, err := trace.StartChild(words, s.out, s.err)
+	if err != nil {
+		return nil, err
+	}
+	return &command{c.PID, c.Done, c.Start, c.Stop}, nil
 }
 
 // check refuses what does not go together.
@@ -157,7 +178,7 @@ func (f *profileFlags) check(cmd *cobra.Command, s *streams, words []string) err
 }
 
 // wait returns when sampling is to end.
-func (f *profileFlags) wait(ctx context.Context, s *streams, r *profile.Recorder, child *trace.Child) error {
+func (f *profileFlags) wait(ctx context.Context, s *streams, r *profile.Recorder, child *command) error {
 	if f.duration > 0 {
 		var stop context.CancelFunc
 		ctx, stop = context.WithTimeout(ctx, f.duration)
@@ -166,10 +187,10 @@ func (f *profileFlags) wait(ctx context.Context, s *streams, r *profile.Recorder
 	var done <-chan struct{}
 	switch {
 	case child != nil:
-		if err := child.Start(); err != nil {
+		if err := child.start(); err != nil {
 			return err
 		}
-		done = child.Done
+		done = child.done
 	case f.duration == 0 && s.errTerminal && !f.live:
 		fmt.Fprintln(s.err, "sampling; Ctrl-C ends it")
 	}

@@ -4,7 +4,8 @@ import "time"
 
 // Frame is a function on a stack.
 type Frame struct {
-	// Name of the function, or "[unknown]" where there is none.
+	// Name of the function; where there is none "[unknown]", with the binary's
+	// name if it is in one.
 	Name string
 	// File and Line of the source, if they are known.
 	File string

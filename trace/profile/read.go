@@ -220,12 +220,20 @@ func (n *namer) user(pid int, addr uint64, returns bool) []Frame {
 			f.Address = addr
 		}
 		if f.Name == "" {
-			f.Name = "[unknown]"
+			f.Name = unknown(f.Module)
 		}
 		out = append(out, f)
 	}
 	n.frames[key] = out
 	return out
+}
+
+// unknown stands for functions that have no name, by what holds them.
+func unknown(module string) string {
+	if !strings.HasPrefix(module, "/") {
+		return "[unknown]"
+	}
+	return "[unknown " + module[strings.LastIndexByte(module, '/')+1:] + "]"
 }
 
 func (n *namer) kernel(addr uint64) Frame {

@@ -443,3 +443,57 @@ func newCgroup(t *testing.T) string {
 	t.Skip("needs a cgroup hierarchy of version 2")
 	return ""
 }
+
+// Of a command every stack is whole, from its first instruction on.
+func TestCommandFromItsBeginning(t *testing.T) {
+	short := strings.Replace(sorter, "for (;;)", "for (int i = 0; i < 3; i++)", 1) // some milliseconds in all
+	path := compile(t, "gcc", "sorter.c", short, "-O2", "-fomit-frame-pointer")
+	var n, total int64
+	for range 8 {
+		var out strings.Builder
+		c, err := profile.StartCommand([]string{path}, &out, &out)
+		if err != nil {
+			t.Skip("needs ptrace:", err)
+		}
+		r, err := profile.Start(t.Context(), profile.Options{Engine: kernelEngine(t), PIDs: []int{c.PID}, Follow: true, Frequency: 4999})
+		if err != nil {
+			c.Stop()
+			t.Fatal(err)
+		}
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		<-c.Done
+		c.Stop()
+		p, err := r.Stop()
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, b := share(p, "compare", "main")
+		n, total = n+a, total+b
+	}
+	if total < 20 || n != total {
+		t.Errorf("%d of %d stacks in compare reach main", n, total)
+	}
+}
+
+// Commands that cannot run say why; one that is never let run is ended.
+func TestCommandFails(t *testing.T) {
+	for _, args := range [][]string{nil, {"/nonexistent/program"}, {"/etc/hostname"}} {
+		if c, err := profile.StartCommand(args, nil, nil); err == nil {
+			c.Stop()
+			t.Errorf("%q began", args)
+		}
+	}
+	c, err := profile.StartCommand([]string{"sleep", "100"}, nil, nil)
+	if err != nil {
+		t.Skip("needs ptrace:", err)
+	}
+	c.Stop()
+	c.Stop()
+	select {
+	case <-c.Done:
+	default:
+		t.Error("the command still runs")
+	}
+}
