@@ -6,3 +6,7 @@ package interp
 const HasNative = false
 
 func enter(uintptr, uintptr, *Thread) { panic("BUG: no native code on this processor") }
+
+func catchFaults() {}
+
+func (t *Thread) nativeFault() {}

@@ -1,6 +1,11 @@
 package interp
 
-import "github.com/skepdev/skep/abi"
+import (
+	"cmp"
+	"slices"
+
+	"github.com/skepdev/skep/abi"
+)
 
 // Native is the machine code of a program: addresses of code outside Go's
 // heap, valid as long as the program.
@@ -18,6 +23,27 @@ type Native struct {
 	Tail uintptr
 	// Slots are the addresses at which the slots begin, relative to Resume.
 	Slots []uint32
+	// Places are the pieces of code in the order in which they lie.
+	Places []NativePlace
+}
+
+// NativePlace says that native code from At on, relative to Resume, is for a
+// slot, or for none (-1).
+type NativePlace struct {
+	At   uint32
+	Slot int32
+}
+
+// slotAt is the slot that the code at a place relative to Resume is for, or -1.
+func (n *Native) slotAt(at uintptr) int {
+	i, found := slices.BinarySearchFunc(n.Places, at, func(p NativePlace, at uintptr) int { return cmp.Compare(uintptr(p.At), at) })
+	if !found {
+		i--
+	}
+	if i < 0 {
+		return -1
+	}
+	return int(n.Places[i].Slot)
 }
 
 // atExit is the slot that native code leaves at when the function that Go
@@ -26,6 +52,7 @@ const atExit = -1
 
 // SetNative makes runs of p execute n.
 func (p *Program) SetNative(n *Native) {
+	catchFaults()
 	p.Native, p.exit, p.leaveAtExit = n, uint64(n.Exit), uint64(n.LeaveAtExit)
 }
 
@@ -110,6 +137,9 @@ func (t *Thread) interpreted(pc int, base uint64) bool {
 // whose frame pointer is base returns.
 func (t *Thread) goOn(base uint64) bool {
 	for {
+		if t.stop != nil {
+			return false // native code faulted
+		}
 		pc := t.pc
 		switch {
 		case pc == atExit:
@@ -156,5 +186,8 @@ func (t *Thread) lend(prologue, target uintptr) {
 	t.budget += t.fuel
 	if t.number != t.prog.Number {
 		t.prog = t.Env.Program(t.number)
+	}
+	if t.faultPC != 0 {
+		t.nativeFault()
 	}
 }

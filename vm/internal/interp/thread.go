@@ -48,6 +48,10 @@ type Thread struct {
 	number   uint32 // of the program whose native code runs
 	mayGotos int
 
+	// Where native code faulted, and the address that it accessed; 0 if it did
+	// not. The signal handler writes them.
+	faultPC, faultAddress uintptr
+
 	stackBase uint64
 	lastFrame uint64 // r10 of the deepest frame
 	ctxBase   uint64

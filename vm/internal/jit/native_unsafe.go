@@ -57,7 +57,7 @@ func Compile(p *interp.Program, memory *host.Budget, count bool) (*Code, error) 
 	interp.Flush(at, at+uintptr(len(mem)))
 	p.SetNative(&interp.Native{
 		Resume: at, Begin: at + uintptr(c.begin),
-		Exit: at + uintptr(c.exit), LeaveAtExit: at + uintptr(c.leaveAtExit), Tail: at + uintptr(c.tail), Slots: c.slots,
+		Exit: at + uintptr(c.exit), LeaveAtExit: at + uintptr(c.leaveAtExit), Tail: at + uintptr(c.tail), Slots: c.slots, Places: c.places(),
 	})
 	return &Code{mem: mem, memory: memory, profile: profile}, nil
 }

@@ -51,3 +51,12 @@ func Pieces(p *interp.Program, arch string) ([]Piece, error) {
 	}
 	return out, nil
 }
+
+// places are the marks for finding the slot of an address.
+func (c *compiler) places() []interp.NativePlace {
+	out := make([]interp.NativePlace, 0, len(c.marks))
+	for _, m := range c.marks {
+		out = append(out, interp.NativePlace{At: uint32(m.at), Slot: int32(m.slot)})
+	}
+	return out
+}
