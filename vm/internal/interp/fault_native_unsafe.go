@@ -24,8 +24,8 @@ import (
 
 // What the handler reads. It is set once, before the handler is installed.
 var (
-	textStart, textEnd      uintptr // of Go's own code
-	enterReturn             uintptr // where enter goes on behind native code
+	textStart, textEnd      uintptr //lint:ignore U1000 of Go's own code; assembly reads them
+	enterReturn             uintptr //lint:ignore U1000 where enter goes on behind native code; assembly writes and reads it
 	segvHandler, busHandler uintptr // Go's
 )
 

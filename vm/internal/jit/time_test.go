@@ -64,13 +64,15 @@ func TestTimeGrowsWithSize(t *testing.T) {
 		best := [2]time.Duration{time.Hour, time.Hour}
 		for i, n := range []int{1 << 13, 1 << 17} {
 			p := decoded(t, shape(n))
-			for range 3 {
+			for range 5 {
 				start := time.Now()
 				compile(p, assembler("amd64", false), nil)
 				best[i] = min(best[i], time.Since(start))
 			}
 		}
-		if best[1] > 80*best[0] {
+		// Sixteen times is linear, 256 times quadratic; what does not fit the
+		// caches takes several times as long on a busy machine.
+		if best[1] > 128*best[0] {
 			t.Errorf("%s: %v, and %v for sixteen times as many", name, best[0], best[1])
 		}
 	}
