@@ -101,6 +101,16 @@ static __always_inline int lb_to_backend(struct xdp_md *ctx, struct lb_flow *f, 
 	return lb_forward(ctx, f, be, c, l3);
 }
 
+/* How many bytes are there. A number that a packet gave is compared with it, not
+ * added to a pointer: Linux 6.1 forgets the bounds of a number whose bytes were
+ * swapped. */
+static __always_inline u64 lb_left(void *at, void *end)
+{
+	u64 left = end - at;
+	barrier_var(left);
+	return left;
+}
+
 /* Plain IPv4 with TCP or UDP. */
 static __always_inline int lb_fast4(struct xdp_md *ctx, void *at, void *end, bool *done)
 {
@@ -138,7 +148,7 @@ static __always_inline int lb_fast4(struct xdp_md *ctx, void *at, void *end, boo
 	f.tag = lb_tag4(ip->source, l4->source, fe->id);
 	f.client_hash = lb_client_hash4(ip->source, l4->source);
 	*done = true;
-	if (f.length < sizeof(*ip) + sizeof(struct udp) || at + f.length > end)
+	if (f.length < sizeof(*ip) + sizeof(struct udp) || f.length > lb_left(at, end))
 		return XDP_DROP;
 	if ((fe->flags & LB_SOURCES) && !lb_source_allowed(fe, &f.client))
 		return lb_drop(LB_REASON_SOURCE);
@@ -184,7 +194,7 @@ static __always_inline int lb_fast6(struct xdp_md *ctx, void *at, void *end, boo
 	f.tag = lb_tag6(&f.client, l4->source, fe->id, c->seed);
 	f.client_hash = lb_client_hash6(&f.client, l4->source);
 	*done = true;
-	if (f.length < sizeof(*ip) + sizeof(struct udp) || at + f.length > end)
+	if (f.length < sizeof(*ip) + sizeof(struct udp) || f.length > lb_left(at, end))
 		return XDP_DROP;
 	if ((fe->flags & LB_SOURCES) && !lb_source_allowed(fe, &f.client))
 		return lb_drop(LB_REASON_SOURCE);
@@ -199,6 +209,10 @@ struct lb_scratch {
 	struct packet quoted;
 	struct lb_flow flow;
 	struct lb_fragment_key fragment;
+	u32 backend; /* where to, once that is decided */
+	u8 fresh;
+	u8 algorithm;
+	u16 reserved;
 };
 
 struct {
@@ -327,6 +341,28 @@ __noinline int lb_tcp_flags(struct xdp_md *ctx, u32 l4)
 	return bpf_xdp_load_bytes(ctx, l4 + 13, &flags, 1) ? -1 : flags;
 }
 
+/* Not a verdict: the packet goes to lb_scratch.backend. Deciding and sending are
+ * two calls one after the other, as the stack would not hold both. */
+#define LB_DECIDED 17
+
+static __always_inline int lb_decide(struct lb_scratch *s, u32 id, bool fresh, u8 algorithm)
+{
+	s->backend = id;
+	s->fresh = fresh;
+	s->algorithm = algorithm;
+	return LB_DECIDED;
+}
+
+__noinline int lb_slow_send(struct xdp_md *ctx)
+{
+	u32 zero = 0;
+	struct lb_scratch *s = bpf_map_lookup_elem(&lb_scratch, &zero);
+	struct lb_config *c = lb_settings();
+	if (!c || !s)
+		return XDP_PASS;
+	return lb_to_backend(ctx, &s->flow, s->backend, s->fresh, s->algorithm, c, s->flow.l3);
+}
+
 /* Any packet of a service that is no plain one. */
 __noinline int lb_slow_service(struct xdp_md *ctx)
 {
@@ -354,8 +390,7 @@ __noinline int lb_slow_service(struct xdp_md *ctx)
 		struct lb_backend *be = lb_backend_at(*known);
 		if (!be || be->state == LB_GONE || be->forward == LB_FORWARD_NAT)
 			return lb_drop(LB_REASON_FRAGMENT);
-		lb_count(*known, f->length, false);
-		return lb_forward(ctx, f, be, c, f->l3);
+		return lb_decide(s, *known, false, LB_MAGLEV_HASH);
 	}
 	struct lb_frontend *fe =
 	    lb_frontend_of(&p->destination, p->family, f->service_port, p->protocol);
@@ -381,7 +416,7 @@ __noinline int lb_slow_service(struct xdp_md *ctx)
 		id = lb_pick(fe, f, c, &fresh);
 	if (id && f->more_fragments)
 		bpf_map_update_elem(&lb_fragment, key, &id, BPF_ANY);
-	return lb_to_backend(ctx, f, id, fresh, fe->algorithm, c, f->l3);
+	return lb_decide(s, id, fresh, fe->algorithm);
 }
 
 static __always_inline bool lb_icmp_error(const struct packet *p)
@@ -454,8 +489,7 @@ __noinline int lb_icmp(struct xdp_md *ctx, struct lb_scratch *s)
 		return lb_drop(LB_REASON_NO_BACKEND);
 	if (be->forward == LB_FORWARD_NAT)
 		return XDP_PASS; /* quotes the client's own packet: not ours to translate */
-	lb_count(id, f->length, false);
-	return lb_forward(ctx, f, be, c, f->l3);
+	return lb_decide(s, id, false, LB_MAGLEV_HASH);
 }
 
 /* Ports of SCTP, which the parser leaves alone. */
@@ -473,6 +507,7 @@ static __always_inline bool lb_sctp_ports(struct xdp_md *ctx, struct packet *p)
 __noinline int lb_slow(struct xdp_md *ctx)
 {
 	u32 zero = 0;
+	int verdict;
 	struct lb_scratch *s = bpf_map_lookup_elem(&lb_scratch, &zero);
 	if (!s)
 		return XDP_PASS;
@@ -486,16 +521,21 @@ __noinline int lb_slow(struct xdp_md *ctx)
 	s->flow.l3 = p->l3;
 	s->flow.l4 = p->l4;
 	lb_flow_of(&s->flow, p, false);
-	if (p->protocol == (p->family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
-		return p->flags & PACKET_L4 ? lb_icmp(ctx, s) : XDP_PASS;
+	if (p->protocol == (p->family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6)) {
+		if (!(p->flags & PACKET_L4))
+			return XDP_PASS;
+		verdict = lb_icmp(ctx, s);
+		return verdict == LB_DECIDED ? lb_slow_send(ctx) : verdict;
+	}
 	if (p->protocol != IPPROTO_TCP && p->protocol != IPPROTO_UDP && p->protocol != IPPROTO_SCTP)
 		return XDP_PASS;
 	if (!(p->flags & (PACKET_L4 | PACKET_FRAGMENT)))
 		return XDP_PASS;
-	int verdict = lb_nat_answer(ctx, p);
+	verdict = lb_nat_answer(ctx, p);
 	if (verdict >= 0)
 		return verdict;
-	return lb_slow_service(ctx);
+	verdict = lb_slow_service(ctx);
+	return verdict == LB_DECIDED ? lb_slow_send(ctx) : verdict;
 }
 
 SEC("xdp")
