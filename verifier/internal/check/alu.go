@@ -44,10 +44,9 @@ func (c *Checker) unary(ins isa.Instruction) error {
 	}
 	switch neg := ins.ALUOp() == isa.OpNeg; {
 	case neg && !c.opts.since(6, 17) || !neg && !c.opts.since(6, 18):
+		// The upper half is unknown too: these kernels do not follow what
+		// they write beyond "something" (check_alu_op, Linux 6.1).
 		r.Range = scalar.Unknown()
-		if ins.Class() == isa.ClassALU {
-			r.ZeroExtend32()
-		}
 	case neg:
 		r.Apply(isa.OpNeg, ins.Class() == isa.ClassALU64, &r.Range)
 	default:

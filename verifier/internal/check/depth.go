@@ -22,7 +22,9 @@ func (c *Checker) checkStackDepth() error {
 const (
 	// tailCallStack is what frames above a tail call may take.
 	tailCallStack = 256
-	stackGrain    = 16 // of the kernel's compiler
+	// Frames are rounded up as the kernel's compiler does, before Linux 6.9 to
+	// what its interpreter wants (round_up_stack_depth).
+	stackGrain, oldStackGrain = 16, 32
 	// ownStackMin: functions with smaller frames stay on the kernel's stack.
 	ownStackMin = 64
 )
@@ -107,6 +109,9 @@ func (d *depthWalk) enter(k int) error {
 		return c.reject(RuleStackDepth, EACCES, "tail_calls are not allowed when call stack of previous frames is %d bytes. Too large", d.depth)
 	}
 	size := (s.stack + stackGrain - 1) / stackGrain * stackGrain
+	if !d.c.opts.since(6, 9) {
+		size = (max(s.stack, 1) + oldStackGrain - 1) / oldStackGrain * oldStackGrain
+	}
 	c.totalStack = max(c.totalStack, d.depth+size)
 	if d.own && size >= ownStackMin {
 		if size > maxStack {
