@@ -56,6 +56,7 @@ const (
 	ProfFollow
 	ProfUnwind
 	ProfPaused
+	ProfNamespace
 )
 
 // Cookies of ProfFunction: what is summed.
@@ -72,6 +73,8 @@ type ProfConfig struct {
 	Level    uint32
 	Cgroup   uint64
 	Shortest uint64
+	Device   uint64
+	Inode    uint64
 }
 
 // ProfKey is struct prof_key.

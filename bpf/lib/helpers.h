@@ -70,6 +70,7 @@ HELPER(long, bpf_probe_read_user, 112, void *to, u32 size, const void *from);
 HELPER(long, bpf_probe_read_kernel, 113, void *to, u32 size, const void *from);
 HELPER(u64, bpf_jiffies64, 118, void);
 HELPER(u64, bpf_get_netns_cookie, 122, void *ctx);
+HELPER(long, bpf_get_ns_current_pid_tgid, 120, u64 dev, u64 inode, void *to, u32 size);
 HELPER(u64, bpf_get_current_ancestor_cgroup_id, 123, int level);
 HELPER(u64, bpf_ktime_get_boot_ns, 125, void);
 HELPER(long, bpf_ringbuf_output, 130, void *ring, void *data, u64 size, u64 flags);

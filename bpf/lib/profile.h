@@ -14,14 +14,15 @@
 #define PROF_COMM     16
 
 enum prof_flags {
-	PROF_TARGETS = 1,  /* only processes in prof_targets */
-	PROF_CGROUP = 2,   /* only a cgroup and those below it */
-	PROF_THREADS = 4,  /* threads apart */
-	PROF_KERNEL = 8,   /* with the kernel's stack */
-	PROF_USER = 16,    /* with the process's stack */
-	PROF_FOLLOW = 32,  /* children of targets are targets */
-	PROF_UNWIND = 64,  /* with tables, where there are some */
-	PROF_PAUSED = 128, /* nothing is taken */
+	PROF_TARGETS = 1,     /* only processes in prof_targets */
+	PROF_CGROUP = 2,      /* only a cgroup and those below it */
+	PROF_THREADS = 4,     /* threads apart */
+	PROF_KERNEL = 8,      /* with the kernel's stack */
+	PROF_USER = 16,       /* with the process's stack */
+	PROF_FOLLOW = 32,     /* children of targets are targets */
+	PROF_UNWIND = 64,     /* with tables, where there are some */
+	PROF_PAUSED = 128,    /* nothing is taken */
+	PROF_NAMESPACE = 256, /* process ids as a PID namespace counts; others' are left out */
 };
 
 struct prof_config {
@@ -29,6 +30,8 @@ struct prof_config {
 	u32 level; /* of the cgroup in its hierarchy */
 	u64 cgroup;
 	u64 shortest; /* of waits that are counted, in nanoseconds */
+	u64 device;   /* of the PID namespace's file, and its inode */
+	u64 inode;
 };
 
 /* A stack, and how often it was met. */

@@ -26,6 +26,24 @@ static __always_inline struct prof_stats *prof_counters(void)
 	return bpf_map_lookup_elem(&prof_stats, &zero);
 }
 
+/* What bpf_get_ns_current_pid_tgid answers. */
+struct ns_ids {
+	u32 tid;
+	u32 tgid;
+};
+
+/* The current thread's ids, the process's in the upper half, as the profiler
+ * counts them; 0 for those that it cannot see. */
+static __always_inline u64 prof_ids(struct prof_config *c)
+{
+	struct ns_ids ids = {};
+	if (!(c->flags & PROF_NAMESPACE))
+		return bpf_get_current_pid_tgid();
+	if (bpf_get_ns_current_pid_tgid(c->device, c->inode, &ids, sizeof(ids)))
+		return 0;
+	return (u64)ids.tgid << 32 | ids.tid;
+}
+
 /* Whether the current process is meant. */
 static __always_inline bool prof_meant(struct prof_config *c, u32 tgid)
 {
@@ -123,11 +141,13 @@ static __always_inline bool prof_count(struct prof_slot *s, struct prof_stats *n
  * the wait says where it will be. */
 static __always_inline int prof_sample(void *ctx, bool kernel, u64 sum, struct prof_wait *wait)
 {
-	u64 id = bpf_get_current_pid_tgid();
 	struct prof_config *c = prof_settings();
 	struct prof_stats *n = prof_counters();
 	u32 index = 0;
-	if (!c || !n || !prof_meant(c, id >> 32))
+	if (!c || !n)
+		return 0;
+	u64 id = prof_ids(c);
+	if (!prof_meant(c, id >> 32))
 		return 0;
 	__sync_fetch_and_add(&n->taken, 1);
 	struct prof_slot *s = prof_take(&index);
@@ -144,7 +164,7 @@ static __always_inline int prof_sample(void *ctx, bool kernel, u64 sum, struct p
 	h = prof_mix(h ^ s->value.kernel, s->value.user_frames, s->value.user);
 	s->key.hash = h;
 	if (prof_count(s, n, wait ? 0 : 1, sum) && wait) {
-		u32 tid = id;
+		u32 tid = bpf_get_current_pid_tgid(); /* as prof_switch will see it */
 		wait->since = bpf_ktime_get_ns();
 		wait->key = s->key;
 		if (bpf_map_update_elem(&prof_waits, &tid, wait, BPF_ANY))

@@ -18,6 +18,17 @@ func monotonic() int64 {
 	return ts.Nano()
 }
 
+// pidNamespace is the file of this process's PID namespace, as the kernel tells
+// them apart; inner says that it is not the machine's own.
+func pidNamespace() (dev, ino uint64, inner bool) {
+	const initial = 0xeffffffc // PROC_PID_INIT_INO of linux/proc_ns.h
+	var st unix.Stat_t
+	if err := unix.Stat("/proc/self/ns/pid", &st); err != nil || st.Ino == initial {
+		return 0, 0, false
+	}
+	return st.Dev, st.Ino, true
+}
+
 // cgroupID is the number that the kernel gives a cgroup, and how deep it lies:
 // the root is at level 0.
 func cgroupID(path string) (id uint64, level uint32, err error) {

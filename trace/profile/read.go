@@ -125,7 +125,9 @@ func (r *Recorder) waiting() (map[bpf.ProfKey]wait, error) {
 	for tid, v := range engine.Entries(r.coll.Maps[bpf.ProfWaitsMap], &err) {
 		since := binary.NativeEndian.Uint64(v)
 		k := bpf.ProfKey{Hash: binary.NativeEndian.Uint64(v[8:]), Tgid: binary.NativeEndian.Uint32(v[16:]), Tid: binary.NativeEndian.Uint32(v[20:])}
-		if _, gone := os.Stat(fmt.Sprintf("/proc/%d/task/%d", k.Tgid, binary.NativeEndian.Uint32(tid))); gone != nil {
+		// In a PID namespace threads have other numbers here.
+		inner := r.config.Flags&bpf.ProfNamespace != 0
+		if _, gone := os.Stat(fmt.Sprintf("/proc/%d/task/%d", k.Tgid, binary.NativeEndian.Uint32(tid))); gone != nil && !inner {
 			continue
 		}
 		if now <= since || now-since < r.opt.Shortest {

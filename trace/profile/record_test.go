@@ -497,3 +497,16 @@ func TestCommandFails(t *testing.T) {
 		t.Error("the command still runs")
 	}
 }
+
+// In a PID namespace of its own the profiler goes by the numbers that processes
+// have there.
+func TestPIDNamespace(t *testing.T) {
+	kernelEngine(t)
+	if _, err := exec.LookPath("unshare"); err != nil {
+		t.Skip("needs unshare (util-linux)")
+	}
+	out, err := exec.Command("unshare", "--pid", "--fork", "--mount-proc", os.Args[0], "-test.v", "-test.run", "^TestVMGoProgram$").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "--- PASS: TestVMGoProgram") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

@@ -173,6 +173,10 @@ func (r *Recorder) configure() error {
 		}
 	}
 	c.Shortest = r.opt.Shortest
+	if dev, ino, inner := pidNamespace(); inner {
+		c.Flags |= bpf.ProfNamespace
+		c.Device, c.Inode = dev, ino
+	}
 	if r.opt.Cgroup != "" {
 		var err error
 		if c.Cgroup, c.Level, err = cgroupID(r.opt.Cgroup); err != nil {
