@@ -2,11 +2,7 @@ package vm
 
 import (
 	"fmt"
-	"slices"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/skepdev/skep/abi"
 )
@@ -88,90 +84,6 @@ func newScaler(t testing.TB, c scalingCase, workers int) *scaler {
 		s.packets = append(s.packets, list)
 	}
 	return s
-}
-
-// throughput is how many packets n workers handle in a second, over d.
-func (s *scaler) throughput(t testing.TB, n int, d time.Duration) float64 {
-	return rate(n, d, func(w int) func() uint64 {
-		packets := s.packets[w]
-		out := make([]Verdict, len(packets))
-		return func() uint64 {
-			if _, err := s.p.RunXDPBatch(packets, nil, out); err != nil {
-				t.Error(err)
-			}
-			return uint64(len(packets))
-		}
-	})
-}
-
-// rate is how much n workers do in a second, over d. Each calls what work made
-// for it again and again, and adds up the results.
-func rate(n int, d time.Duration, work func(worker int) func() uint64) float64 {
-	var stop atomic.Bool
-	var done sync.WaitGroup
-	var total atomic.Uint64
-	start := time.Now()
-	for w := range n {
-		f := work(w)
-		done.Go(func() {
-			sum := uint64(0)
-			for !stop.Load() {
-				sum += f()
-			}
-			total.Add(sum)
-		})
-	}
-	time.Sleep(d)
-	stop.Store(true)
-	done.Wait()
-	return float64(total.Load()) / time.Since(start).Seconds()
-}
-
-// spin is work that nothing can hold up but the machine.
-func spin(int) func() uint64 {
-	x := uint64(1)
-	return func() uint64 {
-		for range 1000 {
-			x = x*6364136223846793005 + 1
-		}
-		return 1 + x&1<<63>>63
-	}
-}
-
-// BenchmarkScaling: two cores beside one. It counts only the turns in which the
-// machine really had two cores for us, before and after: arithmetic alone says
-// so.
-func BenchmarkScaling(b *testing.B) {
-	const d = 50 * time.Millisecond
-	free := func() bool { return rate(2, d, spin) > 1.9*rate(1, d, spin) }
-	for _, c := range scalingCases() {
-		b.Run(c.name, func(b *testing.B) {
-			s := newScaler(b, c, 2)
-			var ratios, each []float64
-			for range 40 {
-				if len(ratios) == 7 {
-					break
-				}
-				before := free()
-				if !before {
-					continue
-				}
-				one, two := s.throughput(b, 1, d), s.throughput(b, 2, d)
-				if free() {
-					ratios, each = append(ratios, two/one), append(each, 1e9/one)
-				}
-			}
-			if len(ratios) == 0 {
-				b.Skip("the machine had no two cores for us")
-			}
-			slices.Sort(ratios)
-			slices.Sort(each)
-			b.ReportMetric(each[len(each)/2], "ns/packet")
-			b.ReportMetric(ratios[len(ratios)/2], "times-on-two-cores")
-			b.ReportMetric(float64(len(ratios)), "turns")
-			b.ReportMetric(0, "ns/op")
-		})
-	}
 }
 
 // TestScalingPrograms: the programs of the benchmark do what it measures.

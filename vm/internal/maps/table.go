@@ -155,8 +155,11 @@ func (t *table) valueSize() int {
 }
 
 func (t *table) makeStripes(buckets uint32) {
+	// So many that CPUs with different keys seldom meet: a lock that another CPU
+	// had last costs more than all the rest of an update. A stripe has memory of
+	// its own, a spare element too: small tables have few.
 	n := uint32(16)
-	for n < uint32(t.env.CPUs)*8 && n < 512 {
+	for n < uint32(t.env.CPUs)*128 && n < 1024 && n < buckets/8 {
 		n *= 2
 	}
 	if t.isLRU {
