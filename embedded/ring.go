@@ -39,6 +39,23 @@ func (m *Map) RingReader() (engine.RingReader, error) {
 	return &ringReader{r: r, hold: h}, nil
 }
 
+// Produce adds a sample to a user ring buffer, which programs drain with
+// bpf_user_ringbuf_drain. Without room for it now the error wraps
+// syscall.ENOSPC, without any ever syscall.E2BIG.
+func (m *Map) Produce(data []byte) error {
+	if m.core.info.Type != ebpf.UserRingbuf {
+		return notSupported("write samples into map type "+m.core.info.Type.String(), "only user ring buffers take them", "")
+	}
+	if err := m.open("write"); err != nil {
+		return err
+	}
+	defer m.mu.RUnlock()
+	if err := m.core.vm.Produce(data); err != nil {
+		return fmt.Errorf("write map %s: %w", m.core.info.Name, err)
+	}
+	return nil
+}
+
 // Read blocks for the next record, which is the caller's to keep.
 func (r *ringReader) Read() (engine.Record, error) {
 	var rec engine.Record

@@ -267,6 +267,16 @@ func (mp *Map) DeleteBatch(keys []byte) (n int, err error) {
 	return n, err
 }
 
+// Produce adds a sample to a user ring buffer, which programs drain: ENOSPC if
+// there is no room for it now, E2BIG if there never is. For other maps it is a
+// [*NotSupportedError].
+func (mp *Map) Produce(data []byte) error {
+	if mp.i.User == nil {
+		return &NotSupportedError{Feature: "write samples", Reason: "map " + mp.spec.Name + " is a " + mp.spec.Type.String()}
+	}
+	return mp.with(func(vmmaps.Map) syscall.Errno { return mp.i.User.Produce(data) })
+}
+
 // Freeze makes the map read-only for the user side.
 func (mp *Map) Freeze() error {
 	return mp.with(func(m vmmaps.Map) syscall.Errno { return m.Freeze() })

@@ -17,7 +17,7 @@ type table map[abi.HelperID]interp.Helper
 // common is what every kind of program draws from.
 var common = []table{
 	mapTable, loopTable, timeTable, miscTable, taskTable, textTable, ringTable, dynptrTable, probeTable, eventTable,
-	lockTable, stackTable, storageTable, probeContextTable, perfReadTable, castTable, timerTable,
+	lockTable, stackTable, storageTable, probeContextTable, perfReadTable, castTable, timerTable, userRingTable,
 }
 
 // families are the tables a kind of program draws from besides, and before,

@@ -38,6 +38,7 @@ type Map struct {
 	Storage maps.Storage
 	Walker  maps.Walker
 	Keyed   maps.Keyed
+	User    maps.UserRing
 	// Owner is the loader's own object for this map.
 	Owner any
 }
@@ -72,7 +73,9 @@ func NewMap(m maps.Map, id uint32) *Map {
 		}
 	}
 	w.Stream, _ = m.(maps.Stream)
-	w.Ring, _ = m.(maps.RingBuffer)
+	if w.User, _ = m.(maps.UserRing); w.User == nil {
+		w.Ring, _ = m.(maps.RingBuffer)
+	}
 	w.Perf, _ = m.(maps.PerfArray)
 	w.Stacks, _ = m.(maps.StackMap)
 	w.Cgroups, _ = m.(maps.CgroupArray)

@@ -30,6 +30,7 @@ var supported = []abi.MapType{
 	abi.MapLRUHash, abi.MapLRUPerCPUHash, abi.MapLPMTrie, abi.MapArrayOfMaps, abi.MapHashOfMaps, abi.MapDevMap,
 	abi.MapCPUMap, abi.MapQueue, abi.MapStack, abi.MapDevMapHash, abi.MapRingBuf, abi.MapBloomFilter,
 	abi.MapXSKMap, abi.MapSockMap, abi.MapSockhash, abi.MapStackTrace, abi.MapCgroupArray, abi.MapReuseportSockArray,
+	abi.MapUserRingBuf,
 }
 
 // TestCreateLikeKernel asks both for random maps: the same are refused, with
@@ -52,12 +53,12 @@ func TestCreateLikeKernel(t *testing.T) {
 		if rapid.Bool().Draw(r, "usual value") {
 			s.ValueSize = 4
 		}
-		if s.Type == abi.MapQueue || s.Type == abi.MapStack || s.Type == abi.MapBloomFilter || s.Type == abi.MapRingBuf {
+		if s.Type == abi.MapQueue || s.Type == abi.MapStack || s.Type == abi.MapBloomFilter || s.Type == abi.MapRingBuf || s.Type == abi.MapUserRingBuf {
 			if rapid.Bool().Draw(r, "no key") {
 				s.KeySize = 0
 			}
 		}
-		if s.Type == abi.MapRingBuf && rapid.Bool().Draw(r, "no value") {
+		if (s.Type == abi.MapRingBuf || s.Type == abi.MapUserRingBuf) && rapid.Bool().Draw(r, "no value") {
 			s.ValueSize = 0
 		}
 		for range rapid.IntRange(0, 2).Draw(r, "flags") {

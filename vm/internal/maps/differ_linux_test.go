@@ -275,7 +275,7 @@ func (w *twins) entries(keys, values []byte, n int) (out []string) {
 
 // specs are the shapes that the twins are tried in.
 func specs() (out []Spec) {
-	seen := map[abi.MapType]bool{abi.MapRingBuf: true, abi.MapCPUMap: true}
+	seen := map[abi.MapType]bool{abi.MapRingBuf: true, abi.MapUserRingBuf: true, abi.MapCPUMap: true}
 	add := func(s Spec) {
 		out = append(out, s)
 		if seen[s.Type] {
@@ -325,6 +325,7 @@ func specs() (out []Spec) {
 	add(Spec{Type: abi.MapArrayOfMaps, KeySize: 4, ValueSize: 4, MaxEntries: 3, Inner: inner})
 	add(Spec{Type: abi.MapHashOfMaps, KeySize: 4, ValueSize: 4, MaxEntries: 3, Inner: inner})
 	add(Spec{Type: abi.MapRingBuf, MaxEntries: 4096})
+	add(Spec{Type: abi.MapUserRingBuf, MaxEntries: 4096})
 	for _, value := range []uint32{4, 8} {
 		add(Spec{Type: abi.MapReuseportSockArray, KeySize: 4, ValueSize: value, MaxEntries: 3})
 	}

@@ -101,6 +101,8 @@ func constructor(t abi.MapType) func(*Spec, *Env) (Map, error) {
 		return newSockMap
 	case abi.MapRingBuf:
 		return newRing
+	case abi.MapUserRingBuf:
+		return newUserRing
 	case abi.MapPerfEventArray:
 		return newPerfArray
 	case abi.MapReuseportSockArray:
