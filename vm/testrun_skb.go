@@ -61,6 +61,7 @@ func (p *Program) testSKB(in *TestInput) (TestResult, error) {
 	if c.meta.WireLen == 0 && (len(in.Context) > 0 || in.WantContext) {
 		c.meta.WireLen = uint32(pk.b.Len())
 	}
+	p.freshStorage()
 	c.t.SetPacket(pk.b, &c.skb)
 	c.t.SKB = &c.skb
 	ret, each, err := p.repeat(c, in)
@@ -125,6 +126,15 @@ func (p *Program) testMeta(in *TestInput, ctx []byte, m *packet.Meta) error {
 		m.PktType = packetMulticast
 	}
 	return nil
+}
+
+// freshStorage: a test run has cgroup storage of its own, which is zero.
+func (p *Program) freshStorage() {
+	for _, mp := range p.spec.Maps {
+		if mp.i.Local != nil {
+			mp.i.Local.Reset()
+		}
+	}
 }
 
 func isLinkLayer(t abi.ProgramType) bool { return t == abi.ProgSchedCLS || t == abi.ProgSchedACT }

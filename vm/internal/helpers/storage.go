@@ -21,6 +21,19 @@ var storageTable = table{
 	abi.FnSkStorageDelete:    func(t *interp.Thread) uint64 { return storageDelete(t, nothing) },
 }
 
+// localTable is for programs at cgroups.
+var localTable = table{abi.FnGetLocalStorage: func(t *interp.Thread) uint64 {
+	m := t.Map(t.R[1])
+	if m == nil {
+		return 0
+	}
+	if m.Local == nil {
+		t.Fail("map %s is a %s, not a cgroup storage", m.Name, m.Type)
+		return 0
+	}
+	return t.Value(m, m.Local.Local(t.CPU))
+}}
+
 // ownTask is the number of the object behind a pointer that programs hold for a
 // task; 0 if it is none.
 func ownTask(t *interp.Thread, pointer uint64) uint64 {

@@ -39,6 +39,7 @@ type Map struct {
 	Walker  maps.Walker
 	Keyed   maps.Keyed
 	User    maps.UserRing
+	Local   maps.CgroupStorage
 	// Owner is the loader's own object for this map.
 	Owner any
 }
@@ -82,6 +83,7 @@ func NewMap(m maps.Map, id uint32) *Map {
 	w.Storage, _ = m.(maps.Storage)
 	w.Walker, _ = m.(maps.Walker)
 	w.Keyed, _ = m.(maps.Keyed)
+	w.Local, _ = m.(maps.CgroupStorage)
 	if w.Type == abi.MapArray && s.MaxEntries == 1 {
 		w.flat = span{firstValue(w), uint64(w.ValueSize)}
 	}

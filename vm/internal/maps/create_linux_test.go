@@ -30,7 +30,7 @@ var supported = []abi.MapType{
 	abi.MapLRUHash, abi.MapLRUPerCPUHash, abi.MapLPMTrie, abi.MapArrayOfMaps, abi.MapHashOfMaps, abi.MapDevMap,
 	abi.MapCPUMap, abi.MapQueue, abi.MapStack, abi.MapDevMapHash, abi.MapRingBuf, abi.MapBloomFilter,
 	abi.MapXSKMap, abi.MapSockMap, abi.MapSockhash, abi.MapStackTrace, abi.MapCgroupArray, abi.MapReuseportSockArray,
-	abi.MapUserRingBuf,
+	abi.MapUserRingBuf, abi.MapCgroupStorage, abi.MapPerCPUCgroupStorage,
 }
 
 // TestCreateLikeKernel asks both for random maps: the same are refused, with
@@ -60,6 +60,10 @@ func TestCreateLikeKernel(t *testing.T) {
 		}
 		if (s.Type == abi.MapRingBuf || s.Type == abi.MapUserRingBuf) && rapid.Bool().Draw(r, "no value") {
 			s.ValueSize = 0
+		}
+		if s.Type == abi.MapCgroupStorage || s.Type == abi.MapPerCPUCgroupStorage {
+			s.KeySize = rapid.SampledFrom([]uint32{4, 8, 16}).Draw(r, "cgroup key")
+			s.MaxEntries = min(s.MaxEntries, uint32(rapid.IntRange(0, 1).Draw(r, "entries of cgroups")))
 		}
 		for range rapid.IntRange(0, 2).Draw(r, "flags") {
 			s.Flags |= 1 << rapid.IntRange(0, 12).Draw(r, "flag")

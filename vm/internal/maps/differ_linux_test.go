@@ -326,6 +326,10 @@ func specs() (out []Spec) {
 	add(Spec{Type: abi.MapHashOfMaps, KeySize: 4, ValueSize: 4, MaxEntries: 3, Inner: inner})
 	add(Spec{Type: abi.MapRingBuf, MaxEntries: 4096})
 	add(Spec{Type: abi.MapUserRingBuf, MaxEntries: 4096})
+	for _, key := range []uint32{8, 16} {
+		add(Spec{Type: abi.MapCgroupStorage, KeySize: key, ValueSize: 12})
+		add(Spec{Type: abi.MapPerCPUCgroupStorage, KeySize: key, ValueSize: 12})
+	}
 	for _, value := range []uint32{4, 8} {
 		add(Spec{Type: abi.MapReuseportSockArray, KeySize: 4, ValueSize: value, MaxEntries: 3})
 	}

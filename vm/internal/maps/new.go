@@ -101,6 +101,8 @@ func constructor(t abi.MapType) func(*Spec, *Env) (Map, error) {
 		return newSockMap
 	case abi.MapRingBuf:
 		return newRing
+	case abi.MapCgroupStorage, abi.MapPerCPUCgroupStorage:
+		return newCgroupStorage
 	case abi.MapUserRingBuf:
 		return newUserRing
 	case abi.MapPerfEventArray:
@@ -178,7 +180,7 @@ func (s *Spec) checkFlags(allowed uint32) error {
 
 func perCPU(t abi.MapType) bool {
 	switch t {
-	case abi.MapPerCPUHash, abi.MapPerCPUArray, abi.MapLRUPerCPUHash:
+	case abi.MapPerCPUHash, abi.MapPerCPUArray, abi.MapLRUPerCPUHash, abi.MapPerCPUCgroupStorage:
 		return true
 	}
 	return false
