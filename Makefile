@@ -31,7 +31,7 @@ verifier-differ: ## random programs on which the verifier and the kernel disagre
 
 test-arm64: ## native code of the other processor, under emulation (needs qemu-aarch64-static)
 	GOARCH=arm64 CGO_ENABLED=0 go test -exec qemu-aarch64-static ./vm/internal/conformance ./vm/internal/jit/...
-	GOARCH=arm64 CGO_ENABLED=0 go test -exec qemu-aarch64-static -run 'Native|Instructions|Faults|TailCalls|Facts' ./vm
+	GOARCH=arm64 CGO_ENABLED=0 go test -exec qemu-aarch64-static -run 'Native|Instructions|Fault|TailCalls|Facts' ./vm
 
 lint: ## formatting, vet, staticcheck, and that the packages build elsewhere
 	@out=$$($(TOOL) gofumpt -l .); if [ -n "$$out" ]; then echo "not gofumpt-clean:"; echo "$$out"; exit 1; fi

@@ -1,7 +1,6 @@
 package interp
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/skepdev/skep/abi"
@@ -36,14 +35,17 @@ type NativePlace struct {
 
 // slotAt is the slot that the code at a place relative to Resume is for, or -1.
 func (n *Native) slotAt(at uintptr) int {
-	i, found := slices.BinarySearchFunc(n.Places, at, func(p NativePlace, at uintptr) int { return cmp.Compare(uintptr(p.At), at) })
-	if !found {
-		i--
-	}
-	if i < 0 {
+	// Of places at one address the last has the code.
+	i, _ := slices.BinarySearchFunc(n.Places, at, func(p NativePlace, at uintptr) int {
+		if uintptr(p.At) <= at {
+			return -1
+		}
+		return 1
+	})
+	if i == 0 {
 		return -1
 	}
-	return int(n.Places[i].Slot)
+	return int(n.Places[i-1].Slot)
 }
 
 // atExit is the slot that native code leaves at when the function that Go

@@ -31,6 +31,8 @@ type compiler struct {
 	// jumps wait for their slots' entries, exits for a stub that leaves there.
 	jumps, exits []fixup
 	marks        []mark
+	// slot is what code is being written for, -1 for none.
+	slot int
 	// noWindow is the slot before which no window begins; kept caches clobbered.
 	noWindow int
 	kept     map[int32]uint8
@@ -89,7 +91,6 @@ func compile(p *interp.Program, a asm.Assembler, profile *Profile) *compiler {
 	}
 	c.leave(len(ops) - 1)               // never reached
 	for n := 0; n < len(c.stubs); n++ { // they may add some
-		c.at(-1, true)
 		c.stubs[n]()
 	}
 	for _, e := range c.exits {
@@ -286,7 +287,7 @@ func (c *compiler) takeFuel(i int, cost int32) {
 	}
 	change(asm.Sub)
 	empty := c.Jcc(asm.Sign)
-	c.stubs = append(c.stubs, func() {
+	c.later(func() {
 		c.Patch(empty, c.Pos())
 		change(asm.Add)
 		c.leave(i)

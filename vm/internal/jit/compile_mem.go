@@ -216,7 +216,7 @@ func (c *compiler) subFromA() {
 // that comes back behind them if it does not leave.
 func (c *compiler) orElse(outside []int, f func()) {
 	back := c.Pos()
-	c.stubs = append(c.stubs, func() {
+	c.later(func() {
 		c.patchAll(outside)
 		f()
 		c.Patch(c.Jmp(), back)

@@ -22,7 +22,17 @@ type mark struct {
 
 // at notes that what comes now is for slot i.
 func (c *compiler) at(i int, aside bool) {
+	c.slot = i
 	c.marks = append(c.marks, mark{i, c.Pos(), aside})
+}
+
+// later has code for the present slot written away from here.
+func (c *compiler) later(f func()) {
+	i := c.slot
+	c.stubs = append(c.stubs, func() {
+		c.at(i, true)
+		f()
+	})
 }
 
 // Pieces compiles a program for a processor and takes the code apart. The code

@@ -409,7 +409,7 @@ func (c *compiler) window(w *window) {
 		}
 	}
 	back := c.Pos()
-	c.stubs = append(c.stubs, func() {
+	c.later(func() {
 		for k := w.first; k <= w.last; k++ {
 			if w.plan(k).second {
 				continue
