@@ -87,6 +87,11 @@ func compile(p *interp.Program, a asm.Assembler, profile *Profile) *compiler {
 		if !c.flow.reached[i] {
 			continue // nor here; what follows is as good as anything
 		}
+		if s, ok := c.sumAt(i, live); ok {
+			c.addressing(i, s)
+			i = s.last
+			continue
+		}
 		c.op(i)
 	}
 	c.leave(len(ops) - 1)               // never reached
@@ -278,18 +283,33 @@ func above6(r uint8) uint8 {
 // takeFuel takes from the fuel in front of slot i, or leaves there if it is
 // used up.
 func (c *compiler) takeFuel(i int, cost int32) {
-	change := func(op asm.ALU) {
-		if c.hasFuel {
-			c.ArithImm(op, asm.W64, c.fuel, cost)
-		} else {
-			c.ArithMemImm(op, c.Thread, c.layout.Fuel, cost)
-		}
+	c.changeFuel(asm.Sub, cost)
+	c.outOfFuel(i, c.Jcc(asm.Sign), cost)
+}
+
+// takeFuelTo takes the length of a jump back to a slot, and jumps there if there
+// was enough: the comparison of the fuel is the loop's own jump.
+func (c *compiler) takeFuelTo(i, to int) {
+	cost := int32(i + 1 - to)
+	c.changeFuel(asm.Sub, cost)
+	c.jumps = append(c.jumps, fixup{c.Jcc(asm.GreaterEqual), to})
+	c.outOfFuel(i, c.Jmp(), cost)
+}
+
+func (c *compiler) changeFuel(op asm.ALU, cost int32) {
+	if c.hasFuel {
+		c.ArithImm(op, asm.W64, c.fuel, cost)
+	} else {
+		c.ArithMemImm(op, c.Thread, c.layout.Fuel, cost)
 	}
-	change(asm.Sub)
-	empty := c.Jcc(asm.Sign)
+}
+
+// outOfFuel gives the fuel back and leaves in front of slot i, where the jump at
+// a place goes.
+func (c *compiler) outOfFuel(i, place int, cost int32) {
 	c.later(func() {
-		c.Patch(empty, c.Pos())
-		change(asm.Add)
+		c.Patch(place, c.Pos())
+		c.changeFuel(asm.Add, cost)
 		c.leave(i)
 	})
 }

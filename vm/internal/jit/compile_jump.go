@@ -47,7 +47,8 @@ func (c *compiler) jump(i int, op *interp.Op) {
 // the interpreter takes it from the budget.
 func (c *compiler) goTo(i, to int) {
 	if to <= i {
-		c.takeFuel(i, int32(i+1-to))
+		c.takeFuelTo(i, to)
+		return
 	}
 	c.jumps = append(c.jumps, fixup{c.Jmp(), to})
 }

@@ -47,9 +47,16 @@ var shapes = map[string]func(n int) []isa.Instruction{
 	},
 }
 
-func decoded(t testing.TB, code []isa.Instruction) *interp.Program {
+func decoded(t testing.TB, code []isa.Instruction, proved bool) *interp.Program {
 	t.Helper()
-	p, err := interp.Compile(&interp.Spec{Type: abi.ProgXDP, Instructions: code})
+	spec := &interp.Spec{Type: abi.ProgXDP, Instructions: code}
+	if proved {
+		spec.Facts = make([]interp.Fact, len(code))
+		for i := range spec.Facts {
+			spec.Facts[i] = interp.Fact{Class: interp.ClassPacket, Proved: true}
+		}
+	}
+	p, err := interp.Compile(spec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +70,7 @@ func TestTimeGrowsWithSize(t *testing.T) {
 	for name, shape := range shapes {
 		best := [2]time.Duration{time.Hour, time.Hour}
 		for i, n := range []int{1 << 13, 1 << 17} {
-			p := decoded(t, shape(n))
+			p := decoded(t, shape(n), false)
 			for range 5 {
 				start := time.Now()
 				compile(p, assembler("amd64", false), nil)
@@ -82,7 +89,7 @@ func BenchmarkCompile(b *testing.B) {
 	for name, shape := range shapes {
 		b.Run(name, func(b *testing.B) {
 			const n = 1 << 12
-			p := decoded(b, shape(n))
+			p := decoded(b, shape(n), false)
 			for b.Loop() {
 				compile(p, assembler("amd64", false), nil)
 			}

@@ -142,6 +142,25 @@ func (c *Code) rm(w Width, reg, base Reg, disp int32, force bool, opcode ...byte
 	}
 }
 
+// rmx is rm for memory at [base+index+disp].
+func (c *Code) rmx(w Width, reg, base, index Reg, disp int32, force bool, opcode ...byte) {
+	if force && !bool(w) && (reg|index|base)>>3 == 0 {
+		c.emit(0x40)
+	}
+	c.rex4(w, reg, index, base)
+	c.emit(opcode...)
+	mod := byte(0x80)
+	if disp >= -128 && disp <= 127 {
+		mod = 0x40
+	}
+	c.emit(mod|byte(reg&7)<<3|4, byte(index&7)<<3|byte(base&7))
+	if mod == 0x40 {
+		c.emit(byte(disp))
+	} else {
+		c.imm32(disp)
+	}
+}
+
 // Ret returns.
 func (c *Code) Ret() { c.emit(0xc3) }
 

@@ -64,6 +64,47 @@ func (c *Code) StoreImm(size int, base Reg, disp, imm int32) {
 	}
 }
 
+// LoadIndexed is Load at [base+index+disp]. The index is not RSP.
+func (c *Code) LoadIndexed(size int, dst, base, index Reg, disp int32) {
+	switch size {
+	case 1:
+		c.rmx(W32, dst, base, index, disp, false, 0x0f, 0xb6)
+	case 2:
+		c.rmx(W32, dst, base, index, disp, false, 0x0f, 0xb7)
+	case 4:
+		c.rmx(W32, dst, base, index, disp, false, 0x8b)
+	default:
+		c.rmx(W64, dst, base, index, disp, false, 0x8b)
+	}
+}
+
+// LoadSextIndexed is LoadSext at [base+index+disp]. The index is not RSP.
+func (c *Code) LoadSextIndexed(size int, dst, base, index Reg, disp int32) {
+	switch size {
+	case 1:
+		c.rmx(W64, dst, base, index, disp, false, 0x0f, 0xbe)
+	case 2:
+		c.rmx(W64, dst, base, index, disp, false, 0x0f, 0xbf)
+	default:
+		c.rmx(W64, dst, base, index, disp, false, 0x63)
+	}
+}
+
+// StoreIndexed is Store at [base+index+disp]. The index is not RSP.
+func (c *Code) StoreIndexed(size int, base, index Reg, disp int32, src Reg) {
+	switch size {
+	case 1:
+		c.rmx(W32, src, base, index, disp, true, 0x88)
+	case 2:
+		c.emit(0x66)
+		c.rmx(W32, src, base, index, disp, false, 0x89)
+	case 4:
+		c.rmx(W32, src, base, index, disp, false, 0x89)
+	default:
+		c.rmx(W64, src, base, index, disp, false, 0x89)
+	}
+}
+
 // Lea is dst = base+disp.
 func (c *Code) Lea(dst, base Reg, disp int32) { c.rm(W64, dst, base, disp, false, 0x8d) }
 

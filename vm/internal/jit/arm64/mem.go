@@ -34,6 +34,32 @@ func (c *Code) LoadSext(size int, dst, base Reg, off int32) {
 	c.memory(signedLoads, size, dst, base, off)
 }
 
+// indexed is memory at [base+index+off].
+func (c *Code) indexed(op ways, size int, t, base, index Reg, off int32) {
+	if off == 0 {
+		log := uint32(bits.TrailingZeros(uint(size)))
+		c.emit(op.register | log<<30 | uint32(index)<<16 | uint32(base)<<5 | uint32(t))
+		return
+	}
+	c.emit(0x8b000000 | uint32(index)<<16 | uint32(base)<<5 | uint32(word))
+	c.memory(op, size, t, word, off)
+}
+
+// LoadIndexed is Load at [base+index+off].
+func (c *Code) LoadIndexed(size int, dst, base, index Reg, off int32) {
+	c.indexed(loads, size, dst, base, index, off)
+}
+
+// LoadSextIndexed is LoadSext at [base+index+off].
+func (c *Code) LoadSextIndexed(size int, dst, base, index Reg, off int32) {
+	c.indexed(signedLoads, size, dst, base, index, off)
+}
+
+// StoreIndexed is Store at [base+index+off].
+func (c *Code) StoreIndexed(size int, base, index Reg, off int32, src Reg) {
+	c.indexed(stores, size, src, base, index, off)
+}
+
 // LoadAcquire is Load of 4 bytes before everything that comes later.
 func (c *Code) LoadAcquire(dst, base Reg, off int32) {
 	c.Lea(disp, base, off)

@@ -118,6 +118,11 @@ type Assembler interface {
 	LoadAcquire(dst, base Reg, disp int32)
 	Store(size int, base Reg, disp int32, src Reg)
 	StoreImm(size int, base Reg, disp, imm int32)
+	// LoadIndexed, LoadSextIndexed and StoreIndexed have memory at
+	// [base+index+disp].
+	LoadIndexed(size int, dst, base, index Reg, disp int32)
+	LoadSextIndexed(size int, dst, base, index Reg, disp int32)
+	StoreIndexed(size int, base, index Reg, disp int32, src Reg)
 	// Lea is dst = base+disp, without flags.
 	Lea(dst, base Reg, disp int32)
 	// AtomicAdd adds src to the word of 4 or 8 bytes at [base+disp], which is a
