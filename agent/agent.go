@@ -40,7 +40,7 @@ type Config struct {
 	Cgroup     string
 	// TC are devices whose packets are translated on tc, by NAT.
 	TC []engine.Device
-	// Userspace accepts the services' TCP connections in this process instead,
+	// Userspace takes the services' connections and datagrams in this process instead,
 	// on the frontends' addresses, or on Listen if that is set.
 	Userspace bool
 	Listen    netip.Addr
@@ -63,6 +63,7 @@ type Agent struct {
 	proxy   *proxy.Proxy
 	links   []engine.Link
 	monitor *health.Monitor
+	passive *health.Outliers
 	ln      net.Listener
 
 	mu       sync.Mutex
@@ -99,20 +100,15 @@ func Open(ctx context.Context, eng engine.Engine, cfg Config) (a *Agent, err err
 	if a.plane, err = lb.Open(ctx, eng, cfg.LB); err != nil {
 		return nil, err
 	}
-	a.monitor = health.New(func(s string) {
-		select {
-		case a.due <- "service/" + s:
-		default: // so many are due that the next check will do
-		}
-	})
-	a.cfg.Place.State = a.monitor.State
+	a.monitor, a.passive = health.New(a.news), health.NewOutliers(a.news)
+	a.cfg.Place.State = a.state
 	a.mu.Lock()
 	for _, key := range a.set.Services() {
 		a.bring(key)
 	}
 	steps, err := a.plane.Settle()
 	if cfg.Userspace {
-		a.proxy = proxy.New(a.plane, proxy.Options{At: cfg.Listen, Log: a.log})
+		a.proxy = proxy.New(a.plane, proxy.Options{At: cfg.Listen, Log: a.log, Report: a.outcome})
 	}
 	a.listen()
 	a.mu.Unlock()
@@ -287,49 +283,6 @@ func (a *Agent) endLeft(before, now []*service.Pool) error {
 	return errors.Join(errs...)
 }
 
-// listen has the proxy accept connections for all frontends. a.mu is held.
-func (a *Agent) listen() {
-	a.deaf = nil
-	if a.proxy == nil {
-		return
-	}
-	var all []proxy.Frontend
-	for _, key := range a.set.Services() {
-		for _, p := range a.pools[key] {
-			if p.Protocol != service.TCP {
-				a.deaf = append(a.deaf, p.Name()+": user space balances TCP only")
-				continue
-			}
-			for _, f := range p.Frontends {
-				all = append(all, proxy.Frontend{Addr: f.Addr, Header: p.ProxyProtocol})
-			}
-		}
-	}
-	for _, err := range a.proxy.Set(all) {
-		a.deaf = append(a.deaf, err.Error())
-	}
-}
-
-// watchHealth says what to check of a service.
-func (a *Agent) watchHealth(key string) {
-	place := a.cfg.Place
-	place.State = nil // whatever their health is now
-	pools, _ := a.set.Resolve(key, &place)
-	var targets []health.Target
-	name := key[len("service/"):]
-	for _, p := range pools {
-		if p.Health == nil {
-			continue
-		}
-		for _, b := range p.Backends {
-			if !slices.ContainsFunc(targets, func(t health.Target) bool { return t.Addr == b.Addr }) {
-				targets = append(targets, health.Target{Addr: b.Addr, Check: *p.Health, SlowStart: p.SlowStart})
-			}
-		}
-	}
-	a.monitor.Set(name, targets)
-}
-
 // tell logs a change and sends it to those who watch.
 func (a *Agent) tell(key string, steps []lb.Step, err error) {
 	if len(steps) == 0 && err == nil {
@@ -426,7 +379,7 @@ func (a *Agent) Close() error {
 		_ = a.ln.Close() // closed already where Run served
 		a.ln = nil
 	}
-	errs = append(errs, a.proxy.Close(), a.monitor.Close(), a.sockets.Close(), a.tc.Close())
+	errs = append(errs, a.proxy.Close(), a.monitor.Close(), a.passive.Close(), a.sockets.Close(), a.tc.Close())
 	for _, l := range a.links {
 		errs = append(errs, l.Close())
 	}

@@ -79,7 +79,7 @@ func newUpCommand(s *streams) *cobra.Command {
 	fl.StringArrayVarP(&u.interfaces, "interface", "i", nil, "interface whose packets are balanced (again for more)")
 	fl.StringArrayVar(&u.tc, "tc", nil, "interface whose packets are balanced on tc, by NAT (again for more)")
 	fl.StringVar(&u.cgroup, "cgroup", "", "folder of the cgroup whose sockets are balanced")
-	fl.BoolVar(&u.userspace, "userspace", false, "accept TCP connections in this process, without privilege, and choose backends on the embedded engine")
+	fl.BoolVar(&u.userspace, "userspace", false, "take TCP connections and UDP datagrams in this process, without privilege, and choose backends on the embedded engine")
 	fl.StringVar(&u.listen, "listen", "", "address to listen on with --userspace (default: the services' own)")
 	fl.BoolVar(&u.dryRun, "dry-run", false, "print what would change, and change nothing")
 	fl.StringVar(&u.node, "node", "", "this node's name in EndpointSlices (default: the host's name)")

@@ -31,15 +31,27 @@ type Options struct {
 	// Timeout of connecting to a backend; 0 means 5 s.
 	Timeout time.Duration
 	// Listen and Dial; nil means net's.
-	Listen func(ctx context.Context, network, addr string) (net.Listener, error)
-	Dial   func(ctx context.Context, network, addr string) (net.Conn, error)
+	Listen       func(ctx context.Context, network, addr string) (net.Listener, error)
+	ListenPacket func(ctx context.Context, network, addr string) (DatagramConn, error)
+	Dial         func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Idle is how long the answers of a backend find a client that sent
+	// datagrams, after the last either way; 0 means 60 s.
+	Idle time.Duration
+	// Report, if not nil, is told how a backend took a connection: err is nil
+	// if it accepted it, or answered a client's datagrams. It is called from
+	// many goroutines.
+	Report func(f Frontend, backend netip.AddrPort, err error)
 	// Log; nil means slog's default.
 	Log *slog.Logger
 }
 
-// Frontend is an address to accept connections for.
+// Frontend is an address to accept connections for, or datagrams.
 type Frontend struct {
 	Addr netip.AddrPort
+	// Protocol is TCP or UDP; 0 means TCP.
+	Protocol service.Protocol
+	// Service is for Options.Report: whose frontend it is.
+	Service string
 	// Header is the PROXY protocol's version to tell backends the client's
 	// address with; 0 means not.
 	Header int
@@ -54,7 +66,7 @@ type Proxy struct {
 	wait   sync.WaitGroup
 
 	mu        sync.Mutex
-	listeners map[Frontend]net.Listener
+	listeners map[Frontend]io.Closer
 }
 
 // New returns a proxy that listens nowhere yet. The caller closes it.
@@ -65,16 +77,30 @@ func New(pick Picker, opts Options) *Proxy {
 	if opts.Listen == nil {
 		opts.Listen = new(net.ListenConfig).Listen
 	}
+	if opts.ListenPacket == nil {
+		opts.ListenPacket = listenPacket
+	}
+	if opts.Idle == 0 {
+		opts.Idle = time.Minute
+	}
 	if opts.Dial == nil {
 		opts.Dial = new(net.Dialer).DialContext
 	}
 	opts.Log = cmp.Or(opts.Log, slog.Default())
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Proxy{pick: pick, opts: opts, ctx: ctx, cancel: cancel, listeners: map[Frontend]net.Listener{}}
+	return &Proxy{pick: pick, opts: opts, ctx: ctx, cancel: cancel, listeners: map[Frontend]io.Closer{}}
+}
+
+func listenPacket(ctx context.Context, network, addr string) (DatagramConn, error) {
+	conn, err := new(net.ListenConfig).ListenPacket(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return conn.(*net.UDPConn), nil
 }
 
 // Set listens for exactly these frontends. Those that stay are not touched, and
-// connections of those that go live on. It returns why some cannot be listened
+// TCP connections of those that go live on. It returns why some cannot be listened
 // for; Set tries those again next time.
 func (p *Proxy) Set(frontends []Frontend) []error {
 	p.mu.Lock()
@@ -84,7 +110,7 @@ func (p *Proxy) Set(frontends []Frontend) []error {
 	}
 	wanted := map[Frontend]bool{}
 	for _, f := range frontends {
-		wanted[f] = true
+		wanted[f.normal()] = true
 	}
 	for f, ln := range p.listeners {
 		if !wanted[f] {
@@ -94,6 +120,7 @@ func (p *Proxy) Set(frontends []Frontend) []error {
 	}
 	var errs []error
 	for _, f := range frontends {
+		f = f.normal()
 		if p.listeners[f] != nil {
 			continue
 		}
@@ -101,15 +128,36 @@ func (p *Proxy) Set(frontends []Frontend) []error {
 		if p.opts.At.IsValid() {
 			at = netip.AddrPortFrom(p.opts.At, at.Port())
 		}
-		ln, err := p.opts.Listen(p.ctx, "tcp", at.String())
+		ln, err := p.listen(f, at)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("listen for %v: %w", f.Addr, err))
 			continue
 		}
 		p.listeners[f] = ln
-		p.wait.Go(func() { p.accept(f, ln) })
 	}
 	return errs
+}
+
+func (f Frontend) normal() Frontend {
+	if f.Protocol == 0 {
+		f.Protocol = service.TCP
+	}
+	return f
+}
+
+func (p *Proxy) listen(f Frontend, at netip.AddrPort) (io.Closer, error) {
+	switch f.Protocol {
+	case service.UDP:
+		return p.listenDatagrams(f, at)
+	case service.TCP:
+		ln, err := p.opts.Listen(p.ctx, "tcp", at.String())
+		if err != nil {
+			return nil, err
+		}
+		p.wait.Go(func() { p.accept(f, ln) })
+		return ln, nil
+	}
+	return nil, fmt.Errorf("user space balances TCP and UDP, not %v", f.Protocol)
 }
 
 func (p *Proxy) accept(f Frontend, ln net.Listener) {
@@ -143,12 +191,7 @@ func (p *Proxy) serve(f Frontend, client net.Conn) error {
 	if err != nil {
 		return err
 	}
-	packet := lb.Packet{Protocol: service.TCP, Client: from, Target: f.Addr, Begins: true}
-	if from.Addr().Is4() != f.Addr.Addr().Is4() {
-		// Through another address (Options.At) a client of the other family may
-		// come; the table knows its service by the service's.
-		packet.Client = netip.AddrPortFrom(stand(from.Addr(), f.Addr.Addr()), from.Port())
-	}
+	packet := p.packet(f, from)
 	to, err := p.pick.Pick(packet)
 	if err != nil {
 		return err
@@ -156,6 +199,7 @@ func (p *Proxy) serve(f Frontend, client net.Conn) error {
 	ctx, cancel := context.WithTimeout(p.ctx, p.opts.Timeout)
 	backend, err := p.opts.Dial(ctx, "tcp", to.String())
 	cancel()
+	p.report(f, to, err)
 	defer func() { _ = p.pick.Ended(packet) }() // the entry ages by itself otherwise
 	if err != nil {
 		return err

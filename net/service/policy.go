@@ -31,6 +31,9 @@ type PolicySpec struct {
 	// their checks say; established ones stay.
 	Quarantine []netip.Addr `json:"quarantine,omitempty"`
 	Health     *Health      `json:"health,omitempty"`
+	// Ejection takes backends out for a time whose connections fail, where
+	// balancing in user space sees that.
+	Ejection *Ejection `json:"ejection,omitempty"`
 	// Draining is how long established connections stay with a backend that is
 	// no longer listed; absent: their next packet finds another. One that is
 	// listed as terminating keeps them as long as it is listed.
@@ -74,6 +77,18 @@ type Health struct {
 	// absent: 2 and 3.
 	Healthy   uint8 `json:"healthy,omitempty"`
 	Unhealthy uint8 `json:"unhealthy,omitempty"`
+}
+
+// Ejection describes passive checks.
+type Ejection struct {
+	// Failures in a row that eject a backend; absent: 5.
+	Failures uint8 `json:"failures,omitempty"`
+	// Time that it stays out: so long the first time, twice that the second
+	// without a good connection between, and so on up to ten times; absent: 30 s.
+	Time Duration `json:"time,omitempty"`
+	// MaxPercent of a service's backends that may be out at one time; absent:
+	// 50. One may be out of two or more, and one always stays.
+	MaxPercent uint8 `json:"maxPercent,omitempty"`
 }
 
 // HealthType is a kind of check.

@@ -225,9 +225,25 @@ func readPolicy(d *strictyaml.Document) (Resource, error) {
 	if h := p.Spec.Health; h != nil {
 		c.health(h)
 	}
+	if e := p.Spec.Ejection; e != nil {
+		c.ejection(e)
+	}
 	c.word(p.Spec.ProxyProtocol, []string{"v1", "v2"}, "spec", "proxyProtocol")
 	c.that(p.Spec.MaxTable == 0 || p.Spec.MaxTable >= 7, "must be at least 7", "spec", "maxTable")
 	return p, c.err
+}
+
+func (c *checker) ejection(e *Ejection) {
+	c.that(e.MaxPercent <= 100, "must be 1 to 100", "spec", "ejection", "maxPercent")
+	if e.Failures == 0 {
+		e.Failures = 5
+	}
+	if e.Time == 0 {
+		e.Time = Duration(30e9)
+	}
+	if e.MaxPercent == 0 {
+		e.MaxPercent = 50
+	}
 }
 
 func (c *checker) health(h *Health) {

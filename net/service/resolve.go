@@ -150,7 +150,7 @@ func (r *resolver) pool(p *KubePort, fam int, scope string, fs []Frontend, bs []
 		Service: r.name, Port: cmpOr(p.Name, strconv.Itoa(int(p.Port))), Protocol: p.Protocol, Family: fam, Scope: scope,
 		Algorithm: Algorithm(cmpOr(string(r.policy.Algorithm), string(Maglev))), Forward: r.policy.Forward, MaxTable: r.policy.MaxTable,
 		Frontends: fs, Backends: bs, QUIC: r.policy.QUIC,
-		Health: r.policy.Health, Draining: -1, EndSockets: r.policy.EndSockets, SlowStart: time.Duration(r.policy.SlowStart),
+		Health: r.policy.Health, Ejection: r.policy.Ejection, Draining: -1, EndSockets: r.policy.EndSockets, SlowStart: time.Duration(r.policy.SlowStart),
 	}
 	if v := r.policy.ProxyProtocol; v != "" {
 		pool.ProxyProtocol = int(v[1] - '0')
@@ -296,7 +296,7 @@ func (r *resolver) applyChecks(bs []Backend) {
 			bs[i].State = Quarantined
 		}
 	}
-	if r.policy.Health == nil || r.opts.State == nil {
+	if r.policy.Health == nil && r.policy.Ejection == nil || r.opts.State == nil {
 		return
 	}
 	before := slices.Clone(bs)

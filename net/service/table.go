@@ -35,7 +35,8 @@ type Pool struct {
 	// ProxyProtocol version for balancing in user space; 0: none.
 	ProxyProtocol int `json:"proxy_protocol,omitempty"`
 
-	Health *Health `json:"-"`
+	Health   *Health   `json:"-"`
+	Ejection *Ejection `json:"-"`
 	// Draining is how long connections stay with a backend that left; zero or
 	// negative: not at all.
 	Draining   time.Duration `json:"-"`
