@@ -70,7 +70,11 @@ func compile(p *interp.Program, a asm.Assembler, profile *Profile) *compiler {
 	c.at(-1, false)
 	c.enterAndLeave()
 	live := liveness(c.flow)
+	loops := c.loops()
 	for i := 0; i < len(ops); i++ {
+		if loops[i] {
+			c.Align()
+		}
 		c.slots[i] = uint32(c.Pos())
 		c.at(i, false)
 		if c.flow.reached[i] {

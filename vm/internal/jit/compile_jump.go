@@ -43,6 +43,17 @@ func (c *compiler) jump(i int, op *interp.Op) {
 	c.Patch(over, c.Pos())
 }
 
+// loops says which slots are jumped back to.
+func (c *compiler) loops() []bool {
+	out := make([]bool, len(c.ops))
+	for i := range c.ops {
+		if op := &c.ops[i]; op.Code >= interp.OpJA && op.Code <= interp.OpJSLeX32 && int(op.Off) <= i && c.flow.reached[i] {
+			out[op.Off] = true
+		}
+	}
+	return out
+}
+
 // goTo jumps from slot i to another; a jump back takes its length in fuel, as
 // the interpreter takes it from the budget.
 func (c *compiler) goTo(i, to int) {

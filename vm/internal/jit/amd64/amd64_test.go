@@ -139,3 +139,21 @@ func TestNot(t *testing.T) {
 		}
 	}
 }
+
+// TestAlign fills every gap with instructions that do nothing.
+func TestAlign(t *testing.T) {
+	for n := range 33 {
+		c := &Code{Bytes: make([]byte, n)}
+		c.Align()
+		if len(c.Bytes)%32 != 0 || len(c.Bytes)-n > 31 {
+			t.Errorf("from %d to %d", n, len(c.Bytes))
+		}
+		for code := c.Bytes[n:]; len(code) > 0; {
+			in, err := x86asm.Decode(code, 64)
+			if err != nil || in.Op != x86asm.NOP && !(in.Op == x86asm.XCHG && in.Len <= 2) {
+				t.Fatalf("behind %d bytes: % x is %v, %v", n, code, in, err)
+			}
+			code = code[in.Len:]
+		}
+	}
+}

@@ -17,6 +17,21 @@ func (c *Code) Jmp() int {
 	return len(c.Bytes) - 4
 }
 
+// nops are instructions of one to eight bytes that do nothing (Intel SDM, NOP).
+var nops = [...]string{
+	"\x90", "\x66\x90", "\x0f\x1f\x00", "\x0f\x1f\x40\x00", "\x0f\x1f\x44\x00\x00",
+	"\x66\x0f\x1f\x44\x00\x00", "\x0f\x1f\x80\x00\x00\x00\x00", "\x0f\x1f\x84\x00\x00\x00\x00\x00",
+}
+
+// Align goes on at a multiple of 32 bytes: decoded instructions are kept by that.
+func (c *Code) Align() {
+	for n := -len(c.Bytes) & 31; n > 0; {
+		nop := nops[min(n, len(nops))-1]
+		c.Bytes = append(c.Bytes, nop...)
+		n -= len(nop)
+	}
+}
+
 // Patch makes the jump whose distance is at place go to target.
 func (c *Code) Patch(place, target int) {
 	binary.LittleEndian.PutUint32(c.Bytes[place:], uint32(target-place-4))

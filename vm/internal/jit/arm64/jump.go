@@ -28,6 +28,9 @@ func (c *Code) Jmp() int {
 	return len(c.bytes) - 4
 }
 
+// Align does nothing: instructions are aligned as they are.
+func (c *Code) Align() {}
+
 // Patch makes the jump at place go to target.
 func (c *Code) Patch(place, target int) {
 	at := c.bytes[place:]
