@@ -1,10 +1,12 @@
 package symbol
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
+	"sort"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,6 +35,22 @@ type Watcher struct {
 type eventRing struct {
 	fd  int
 	mem []byte // a page of control data, then the records
+}
+
+// record is one that was read; time is the kernel's, in nanoseconds.
+type record struct {
+	time uint64
+	typ  uint32
+	misc uint16
+	body []byte
+}
+
+// stamp is the time at the end of a record, where sample_id_all puts it.
+func stamp(body []byte) uint64 {
+	if len(body) < 8 {
+		return 0
+	}
+	return binary.NativeEndian.Uint64(body[len(body)-8:])
 }
 
 // ringPages is how many pages of records each processor has room for; a record
@@ -94,8 +112,8 @@ func onlineCPUs() ([]int, error) {
 func openRing(cpu int) (*eventRing, error) {
 	attr := unix.PerfEventAttr{
 		Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_DUMMY, Size: unix.PERF_ATTR_SIZE_VER5,
-		Wakeup: 1,
-		Bits:   unix.PerfBitMmap | unix.PerfBitMmap2 | unix.PerfBitComm | unix.PerfBitCommExec | unix.PerfBitTask,
+		Wakeup: 1, Sample_type: unix.PERF_SAMPLE_TIME,
+		Bits: unix.PerfBitMmap | unix.PerfBitMmap2 | unix.PerfBitComm | unix.PerfBitCommExec | unix.PerfBitTask | unix.PerfBitSampleIDAll,
 	}
 	fd, err := unix.PerfEventOpen(&attr, -1, cpu, -1, unix.PERF_FLAG_FD_CLOEXEC)
 	if err != nil {
@@ -135,8 +153,16 @@ func (w *Watcher) run() {
 // Drain passes on what the kernel has reported up to now.
 func (w *Watcher) Drain() {
 	w.mu.Lock()
+	var all []record
 	for _, r := range w.rings {
-		r.drain(w.handle)
+		r.drain(func(typ uint32, misc uint16, body []byte) {
+			all = append(all, record{stamp(body), typ, misc, bytes.Clone(body)})
+		})
+	}
+	// A process may begin on one processor and go on at another.
+	sort.SliceStable(all, func(i, j int) bool { return all[i].time < all[j].time })
+	for _, r := range all {
+		w.handle(r.typ, r.misc, r.body)
 	}
 	var pids []int
 	if w.changed != nil {
