@@ -30,6 +30,7 @@ func (c *Checker) branch(ins isa.Instruction) error {
 	if way := c.branchTaken(dst, src, op, is32); way >= 0 {
 		return c.oneWay(ins, way, dst, src, target)
 	}
+	c.aux[c.insn].fact.Both = true
 	var links linkedRegs
 	if ins.Source() == isa.SrcX && src.Kind == Scalar && src.ID != 0 {
 		c.collectLinked(src.ID, &links)

@@ -162,7 +162,7 @@ func (c *Checker) numberSafe(old, cur *Reg, level exactness) bool {
 	if c.exploreALU {
 		return sameHead(old, cur) && old.Range == cur.Range && c.idmap.sameNumber(old.ID, cur.ID)
 	}
-	if !old.Precise && level == notExact {
+	if !old.Precise && level == notExact && !c.opts.Exact {
 		return true
 	}
 	if old.ID&linked != 0 && (cur.ID&linked != old.ID&linked || old.Off != cur.Off) {

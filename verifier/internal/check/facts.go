@@ -18,7 +18,8 @@ type Fact struct {
 	Offset      int32
 	OffsetKnown bool
 	// Taken and NotTaken say which way a conditional jump was followed because
-	// the other was impossible; both, or neither, if both ways are.
+	// the other was impossible at that time; Both that either was possible once.
+	// The comparison is needless if just one of the three is set.
 	Taken, NotTaken, Both bool
 }
 

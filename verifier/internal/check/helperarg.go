@@ -398,6 +398,11 @@ func (c *Checker) argSize(h *helperCall, i int, r *Reg) error {
 	a, mem, reg := h.args[i], h.args[i-1], i+1
 	zeroOK := a.Kind == abi.ArgConstSizeOrZero
 	h.sizeMax = r.UMax
+	if p := &c.cur.regs()[i]; p.maybeNull() && r.UMax > 0 {
+		// Linux takes this where NULL is allowed at all, and helpers such as
+		// bpf_csum_diff then read at NULL.
+		return c.rejectReg(i, RuleNullPointer, EACCES, "R%d type=%s expected=fp: may be NULL while R%d may be up to %d", i, c.plainName(p), reg, r.UMax)
+	}
 	var raw *rawMem
 	if h.rawMode && r.IsConst() {
 		raw = &h.raw

@@ -97,12 +97,14 @@ type Options struct {
 	// Timeout in wall-clock time and MaxMemory in bytes of states; 0 means none.
 	Timeout   time.Duration
 	MaxMemory uint64
-	// Observe, if not nil, sees each state before the instruction that is
-	// simulated next; it must not keep or change it. With Exhaustive no path ends
-	// because another covers it, so that together the states seen at a slot
-	// contain all that can be there. Both are for tests of this package's claims.
-	Observe    func(slot int, s *State)
-	Exhaustive bool
+	// Exact compares all numbers where paths meet, also those that nothing
+	// depends on: then every state of an accepted program's run is covered by
+	// one that Observe saw at that instruction. For tests; it takes longer.
+	Exact bool
+	// Observe, if not nil, sees each state before its instruction is simulated,
+	// with the registers that are read before they are written from there on.
+	// It must not keep or change the state.
+	Observe func(insn int, s *State, live uint16)
 }
 
 func (o *Options) bpfCapable() bool       { return !o.Unprivileged }

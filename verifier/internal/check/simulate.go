@@ -67,7 +67,7 @@ func (c *Checker) count() error {
 func (c *Checker) step(fresh *bool) error {
 	c.cur.Last, c.histCurrent = c.prev, false
 	a := &c.aux[c.insn]
-	if a.prune && !c.opts.Exhaustive {
+	if a.prune {
 		seen, err := c.visited()
 		if err != nil {
 			return err
@@ -85,10 +85,10 @@ func (c *Checker) step(fresh *bool) error {
 		c.log.before(c, *fresh)
 		*fresh = false
 	}
+	a.seen, a.fact.Reached = true, true
 	if c.opts.Observe != nil {
-		c.opts.Observe(c.insn, c.cur)
+		c.opts.Observe(c.insn, c.cur, a.liveRegs)
 	}
-	a.seen = true
 	c.live.begin(c)
 	c.prev = c.insn
 	at := c.insn

@@ -102,8 +102,6 @@ func (w *world) load(p *gen.Program, facts []vm.Fact) (*vm.Program, error) {
 	})
 }
 
-func asRejection(err error, r **check.Rejection) bool { return errors.As(err, r) }
-
 // loops reports calls of bpf_loop.
 func loops(p *gen.Program) bool {
 	return slices.ContainsFunc(p.Insns, func(ins isa.Instruction) bool {

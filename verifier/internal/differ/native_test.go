@@ -3,11 +3,9 @@ package differ
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"testing"
-	"unsafe"
 
 	"github.com/skepdev/skep/abi"
 	"github.com/skepdev/skep/isa"
@@ -16,72 +14,6 @@ import (
 	"github.com/skepdev/skep/verifier/internal/gen"
 	"github.com/skepdev/skep/vm"
 )
-
-// TestClaimsHold runs random programs that are accepted, and holds the registers
-// and the stack before every instruction against what the verifier claimed there:
-// the values must be within the bounds of one of the states that it followed.
-// States are kept all and no path is cut short because another covers it, so that
-// each run has its state.
-func TestClaimsHold(t *testing.T) {
-	w := newWorld(t, vm.Config{CPUs: 1, MaxInstructions: 1 << 18, Interpret: true})
-	programs, steps, complex := 0, 0, 0
-	for seed := range uint64(*soundPrograms) {
-		p := gen.New(gen.Rand(seed), gen.Options{Steps: 40})
-		claims := make([][]*check.Claim, len(p.Insns))
-		_, err := check.Verify(context.Background(), checked(t, p), check.Options{
-			Exhaustive: true, MaxInstructions: 4000,
-			Observe: func(slot int, s *check.State) {
-				if !s.Speculative {
-					claims[slot] = append(claims[slot], s.Claim())
-				}
-			},
-		})
-		if err != nil {
-			var r *check.Rejection
-			if asRejection(err, &r) && r.Rule == check.RuleTooComplex {
-				complex++
-			}
-			continue
-		}
-		programs++
-		broken := ""
-		prog, err := w.m.Load(&vm.ProgramSpec{
-			Name: "random", Type: p.Type, License: "GPL", Instructions: slices.Clone(p.Insns), Maps: w.maps[p.Type], Funcs: funcInfo(p),
-			Trace: func(slot int, regs *[16]uint64) {
-				steps++
-				if broken != "" || slices.ContainsFunc(claims[slot], func(c *check.Claim) bool { return c.Holds(regs[:11], below(regs[isa.R10])) }) {
-					return
-				}
-				broken = fmt.Sprintf("before %d: %x of %d states\n", slot, regs[:11], len(claims[slot]))
-			},
-		})
-		if err != nil {
-			continue // something that this runtime lacks
-		}
-		for round := range 4 {
-			if _, err := prog.TestRun(input(p.Type, seed, round)); err != nil {
-				break // TestAcceptedProgramsAreSafe looks at it
-			}
-			if broken != "" {
-				t.Errorf("seed %d, round %d: no state has what is there %s%s", seed, round, broken, p)
-				break
-			}
-		}
-		prog.Close()
-	}
-	t.Logf("%d of %d programs accepted, %d too complex to follow whole; %d steps held against claims", programs, *soundPrograms, complex, steps)
-	if programs < *soundPrograms/10 || steps < 20*programs {
-		t.Error("too little was compared")
-	}
-}
-
-// below reads the stack of a frame that ends at fp.
-func below(fp uint64) func(n int) uint64 {
-	return func(n int) uint64 {
-		at := uintptr(fp) - uintptr(n)
-		return *(*uint64)(*(*unsafe.Pointer)(unsafe.Pointer(&at)))
-	}
-}
 
 // checked is a generated program for the checker itself.
 func checked(t *testing.T, p *gen.Program) *check.Program {
