@@ -11,7 +11,6 @@ import (
 	"github.com/skepdev/skep/abi"
 	"github.com/skepdev/skep/isa"
 	"github.com/skepdev/skep/verifier"
-	"github.com/skepdev/skep/verifier/internal/check"
 	"github.com/skepdev/skep/verifier/internal/gen"
 	"github.com/skepdev/skep/vm"
 )
