@@ -16,8 +16,10 @@ import (
 	"github.com/skepdev/skep/verifier/internal/scalar"
 )
 
-var programs = flag.Int("shadow.programs", 1500, "how many random programs TestClaims makes")
-var firstSeed = flag.Uint64("shadow.seed", 0, "seed of the first program of TestClaims")
+var (
+	programs  = flag.Int("shadow.programs", 1500, "how many random programs TestClaims makes")
+	firstSeed = flag.Uint64("shadow.seed", 0, "seed of the first program of TestClaims")
+)
 
 // checked is a generated program as the verifier takes it.
 func checked(p *gen.Program) *check.Program {
