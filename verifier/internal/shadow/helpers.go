@@ -150,7 +150,7 @@ func init() {
 			}
 			return r.anyNumber()
 		},
-		abi.FnTailCall:       func(r *run) (val, error) { return r.tailCall() },
+		abi.FnTailCall:       (*run).tailCall,
 		abi.FnLoop:           (*run).bpfLoop,
 		abi.FnForEachMapElem: (*run).forEach,
 		abi.FnRingbufReserve: (*run).reserve,
@@ -208,14 +208,22 @@ func (r *run) reshape() (val, error) {
 	return val{}, nil
 }
 
+// tailCall never returns if it succeeds: the other program returns in the place of
+// the function that called it, after it did to the packet what it liked.
 func (r *run) tailCall() (val, error) {
-	if r.rng.IntN(3) == 0 {
-		if len(r.held) > 0 {
-			return val{}, r.wrong("a tail call with %d references", len(r.held))
-		}
-		return val{}, errOver
+	if r.rng.IntN(3) > 0 {
+		return r.anyNumber()
 	}
-	return r.anyNumber()
+	if r.depth > 0 {
+		r.newPacket(r.rng.IntN(120))
+		r.clobber()
+		r.regs[0] = val{n: r.number()}
+		return val{}, errReplaced
+	}
+	if len(r.held) > 0 {
+		return val{}, r.wrong("a tail call with %d references", len(r.held))
+	}
+	return val{}, errOver
 }
 
 func (r *run) key() (*mapState, string, error) {

@@ -23,6 +23,8 @@ var (
 	ErrUnmodelled = errors.New("shadow: not modelled")
 	// errOver ends a run early, as it should be.
 	errOver = errors.New("over")
+	// errReplaced ends a function as if it returned.
+	errReplaced = errors.New("replaced")
 )
 
 type frame struct {
@@ -151,7 +153,11 @@ func (r *run) loop(floor int) error {
 		if err := r.checkState(); err != nil {
 			return err
 		}
-		if ins.Op == isa.Exit {
+		var err error
+		if ins.Op != isa.Exit {
+			err = r.step(ins)
+		}
+		if ins.Op == isa.Exit || errors.Is(err, errReplaced) {
 			if r.depth == floor {
 				return nil
 			}
@@ -159,7 +165,7 @@ func (r *run) loop(floor int) error {
 			r.leave()
 			continue
 		}
-		if err := r.step(ins); err != nil {
+		if err != nil {
 			return err
 		}
 	}
