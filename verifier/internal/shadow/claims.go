@@ -84,7 +84,6 @@ func (r *run) wrong(format string, args ...any) error {
 }
 
 // checkState compares the machine with what was held at the next instruction.
-// read are the bytes of the stack that it loads, nil if none.
 func (r *run) checkState() error {
 	claims := r.j.claims[r.pc]
 	why := "no state was held here"

@@ -86,7 +86,6 @@ func (r *run) mapArg(reg int) (*mapState, error) {
 }
 
 func (r *run) hold(o *object) val {
-	o.held = true
 	r.held = append(r.held, o)
 	return val{o.base, o}
 }

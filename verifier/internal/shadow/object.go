@@ -34,10 +34,8 @@ type object struct {
 	index int
 	// gone says why it may not be accessed any more.
 	gone string
-	// from is the first byte that may be accessed: slices of records.
 	ptrs map[int]*object // provenance of 8 aligned bytes
 	dyns map[int]*dynptr // by offset of the first of 16 bytes
-	held bool            // a reference that must be let go
 }
 
 // dynptr is what 16 bytes of a frame stand for.

@@ -44,10 +44,10 @@ type run struct {
 	frames [maxDepth]frame
 	depth  int
 
-	context, packet, end, meta *object
-	maps                       []*mapState
-	held                       []*object // references
-	next                       uint64    // base of the next object
+	context, packet, end *object
+	maps                 []*mapState
+	held                 []*object // references
+	next                 uint64    // base of the next object
 
 	// What the next instruction reads of a stack frame.
 	readFrame *object
