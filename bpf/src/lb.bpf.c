@@ -8,7 +8,7 @@
  * which parses fully first.
  */
 #include "bpf/lib/lbicmp.h"
-#include "bpf/lib/lbnat.h"
+#include "bpf/lib/lbnaterror.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -469,6 +469,11 @@ __noinline int lb_icmp(struct xdp_md *ctx, struct lb_scratch *s)
 		quoted->source_port = host16(ports[0]);
 		quoted->destination_port = host16(ports[1]);
 	}
+	int verdict = lb_nat_error_back(ctx, p, quoted);
+	if (verdict == LB_NAT_DONE)
+		return lb_nat_error_route(ctx, p->family);
+	if (verdict >= 0)
+		return verdict;
 	lb_flow_of(f, quoted, true);
 	struct lb_frontend *fe =
 	    lb_frontend_of(&quoted->source, quoted->family, f->service_port, quoted->protocol);
@@ -487,8 +492,15 @@ __noinline int lb_icmp(struct xdp_md *ctx, struct lb_scratch *s)
 	struct lb_backend *be = lb_backend_at(id);
 	if (!id || !be || be->state == LB_GONE)
 		return lb_drop(LB_REASON_NO_BACKEND);
-	if (be->forward == LB_FORWARD_NAT)
-		return XDP_PASS; /* quotes the client's own packet: not ours to translate */
+	if (be->forward == LB_FORWARD_NAT) {
+		verdict = lb_nat_error_there(ctx, p, quoted, f, be);
+		if (verdict != LB_NAT_DONE)
+			return verdict;
+		struct ethernet *eth = ctx_pointer(ctx->data);
+		if ((void *)(eth + 1) > ctx_pointer(ctx->data_end))
+			return XDP_DROP;
+		return lb_out(ctx, eth, be, c);
+	}
 	return lb_decide(s, id, false, LB_MAGLEV_HASH);
 }
 
