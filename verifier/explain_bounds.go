@@ -26,9 +26,11 @@ func (s *story) sum() (at, reg int) {
 			return -1, -1
 		}
 		ins := t.ins(w)
+		if at, from, ok := t.copied(w); ok {
+			i, r = at, from
+			continue
+		}
 		switch {
-		case isMove(ins):
-			r = int(ins.Src)
 		case ins.Class() == isa.ClassALU64 && ins.ALUOp() == isa.OpAdd && ins.Source() == isa.SrcX:
 			return w, int(ins.Src)
 		case ins.Class() == isa.ClassALU64 && ins.ALUOp() == isa.OpAdd:
@@ -63,12 +65,12 @@ func (s *story) lostBoundOf(at, reg int) {
 	name := t.variable(at, reg)
 	line := func(i int) int { return placeOf(s.r.code, t.run[i]).Line }
 	changed := -1
-	want := map[uint8]bool{uint8(reg): true}
-	for i := at - 1; i >= 0 && len(want) > 0; i-- {
+	want := newWanted(t, reg)
+	for i := at - 1; i >= 0 && !want.done(); i-- {
 		ins := t.ins(i)
 		switch {
 		case ins.IsConditional():
-			if !want[ins.Dst] && (ins.Source() == isa.SrcK || !want[ins.Src]) || ins.Source() == isa.SrcK && ins.Imm == 0 ||
+			if !want.regs[ins.Dst] && (ins.Source() == isa.SrcK || !want.regs[ins.Src]) || ins.Source() == isa.SrcK && ins.Imm == 0 ||
 				changed < 0 || line(changed) <= line(i) {
 				continue // no bound, or one that still holds
 			}
@@ -76,14 +78,14 @@ func (s *story) lostBoundOf(at, reg int) {
 				s.lineOf(t.run[i]), or(name, "the number"), s.lineOf(t.run[changed]))
 			s.Advice = "compare after the last change"
 			return
-		case ins.Class() == isa.ClassLDX && want[ins.Dst] && changed < 0:
+		case ins.Class() == isa.ClassLDX && want.regs[ins.Dst] && changed < 0 && t.spill(i) < 0:
 			if s.readAgain(i, name) {
 				return
 			}
-		case (ins.Class() == isa.ClassALU || ins.Class() == isa.ClassALU64) && want[ins.Dst] && ins.ALUOp() != isa.OpMov && changed < 0:
+		case (ins.Class() == isa.ClassALU || ins.Class() == isa.ClassALU64) && want.regs[ins.Dst] && ins.ALUOp() != isa.OpMov && changed < 0:
 			changed = i
 		}
-		depend(ins, want)
+		want.before(i)
 	}
 	s.changedInSource(at, reg, name)
 }

@@ -1,6 +1,7 @@
 package verifier
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strings"
@@ -259,17 +260,20 @@ func explainStackRead(s *story) {
 
 func explainContext(s *story) {
 	name := s.r.typ.String()
-	if l := abi.ContextOf(s.r.typ, 0, "amd64"); l != nil {
+	l := abi.ContextOf(s.r.typ, s.r.attach, cmp.Or(s.r.arch, "amd64"))
+	if l != nil {
 		name = "struct " + l.Name
 	}
 	s.Summary = fmt.Sprintf("The program may not access the context (%s) like this.", name)
 	s.Advice = "use a field that programs of this type have, in its whole width; some can be read but not written"
 	ins := s.instruction()
-	l := abi.ContextOf(s.r.typ, 0, "amd64")
 	if l == nil || ins.Class() == isa.ClassALU64 {
 		return
 	}
 	off := uint32(int32(ins.Off))
+	if o := s.operand(); o != nil {
+		off += uint32(o.Offset)
+	}
 	for i := range l.Fields {
 		f := &l.Fields[i]
 		if off < f.Offset || off >= f.Offset+f.Size {

@@ -27,6 +27,10 @@ func (t *trace) variable(i, reg int) string {
 		if w < 0 {
 			return t.parameter(i, reg)
 		}
+		if s := t.spill(w); s >= 0 {
+			i, reg = s, int(t.ins(s).Src)
+			continue // the line that loads it again says nothing of it
+		}
 		ins, p := t.ins(w), t.exactPlace(w)
 		if name := assigned(p.Text, p.Column); name != "" {
 			return name

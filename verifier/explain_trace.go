@@ -25,17 +25,23 @@ func newTrace(r *Rejection) *trace {
 		return t
 	}
 	at := 0
+	add := func(slot int) {
+		if len(t.run) == 2*maxTrace { // the end is what matters
+			t.run = append(t.run[:0], t.run[maxTrace:]...)
+		}
+		t.run = append(t.run, slot)
+	}
 	for _, s := range r.inner.Path {
 		// Straight on to the jump, then over it.
-		for ; at <= s.Insn && at < len(r.code.Instructions) && len(t.run) < maxTrace; at += r.code.Instructions[at].Width() {
-			t.run = append(t.run, at)
+		for ; at <= s.Insn && at < len(r.code.Instructions); at += r.code.Instructions[at].Width() {
+			add(at)
 		}
 		at = s.Next
 	}
-	for ; at < r.Slot && len(t.run) < maxTrace; at += r.code.Instructions[at].Width() {
-		t.run = append(t.run, at)
+	for ; at < r.Slot; at += r.code.Instructions[at].Width() {
+		add(at)
 	}
-	t.run = append(t.run, r.Slot)
+	add(r.Slot)
 	return t
 }
 
@@ -70,6 +76,42 @@ func (t *trace) writer(i, reg int) int {
 	return -1
 }
 
+// spill is the step before step i that stored what step i loads from the
+// function's own stack frame; -1 if step i is no such load.
+func (t *trace) spill(i int) int {
+	load := t.ins(i)
+	if load.Class() != isa.ClassLDX || load.Src != isa.R10 {
+		return -1
+	}
+	for i--; i >= 0; i-- {
+		ins := t.ins(i)
+		switch {
+		case ins.IsSubprogCall() && !t.follows(i):
+			return -1
+		case ins.Op == isa.Exit:
+			if i = t.call(i); i < 0 {
+				return -1
+			}
+		case ins.Class() == isa.ClassSTX && ins.Mode() == isa.ModeMEM && ins.Dst == isa.R10 && ins.Off == load.Off && ins.Size() == load.Size():
+			return i
+		}
+	}
+	return -1
+}
+
+// copied says that step i copies a value from another register, at once or
+// through the stack, and where that register held it.
+func (t *trace) copied(i int) (at, reg int, ok bool) {
+	ins := t.ins(i)
+	if isMove(ins) {
+		return i, int(ins.Src), true
+	}
+	if s := t.spill(i); s >= 0 {
+		return s, int(t.ins(s).Src), true
+	}
+	return 0, 0, false
+}
+
 // call is the step that called the function that returns at step i; -1 if it is
 // not on the path.
 func (t *trace) call(i int) int {
@@ -99,7 +141,7 @@ func (t *trace) origin(reg int) int {
 }
 
 // source is the step before step i where a register's value was made, through
-// moves; -1 if there is none.
+// copies; -1 if there is none.
 func (t *trace) source(i, reg int) int {
 	found := -1
 	for {
@@ -108,10 +150,10 @@ func (t *trace) source(i, reg int) int {
 			return found
 		}
 		found = w
-		if !isMove(t.ins(w)) {
+		var ok bool
+		if i, reg, ok = t.copied(w); !ok {
 			return w
 		}
-		i, reg = w, int(t.ins(w).Src)
 	}
 }
 
@@ -141,13 +183,13 @@ func (t *trace) branches() []Branch {
 	if t.reg < 0 {
 		return nil
 	}
-	want := map[uint8]bool{uint8(t.reg): true}
+	want := newWanted(t, t.reg)
 	return t.collect(0, func(i int) bool {
 		ins := t.ins(i)
 		if ins.IsConditional() {
-			return want[ins.Dst] || ins.Source() == isa.SrcX && want[ins.Src]
+			return want.regs[ins.Dst] || ins.Source() == isa.SrcX && want.regs[ins.Src]
 		}
-		depend(ins, want)
+		want.before(i)
 		return false
 	})
 }
@@ -183,26 +225,48 @@ func (t *trace) branch(i int) Branch {
 	return Branch{Place: placeOf(t.code, at), Slot: at, Condition: text, Taken: taken, Holds: t.holds(i, taken)}
 }
 
-// depend replaces what an instruction writes by what that came from.
-func depend(ins isa.Instruction, want map[uint8]bool) {
+// wanted are the registers that go into a value, while a trace is followed back
+// from where it is used.
+type wanted struct {
+	t    *trace
+	regs map[uint8]bool
+	// stored are the stores that a wanted value was loaded from again.
+	stored map[int]bool
+}
+
+func newWanted(t *trace, reg int) *wanted {
+	return &wanted{t: t, regs: map[uint8]bool{uint8(reg): true}, stored: make(map[int]bool)}
+}
+
+// before replaces what step i writes by what that came from.
+func (w *wanted) before(i int) {
+	ins := w.t.ins(i)
 	switch {
-	case (ins.Class() == isa.ClassALU || ins.Class() == isa.ClassALU64) && want[ins.Dst]:
+	case w.stored[i]:
+		w.regs[ins.Src] = true
+	case (ins.Class() == isa.ClassALU || ins.Class() == isa.ClassALU64) && w.regs[ins.Dst]:
 		if ins.ALUOp() == isa.OpMov {
-			delete(want, ins.Dst)
+			delete(w.regs, ins.Dst)
 		}
 		if ins.Source() == isa.SrcX && ins.ALUOp() != isa.OpEnd {
-			want[ins.Src] = true
+			w.regs[ins.Src] = true
 		}
-	case ins.Class() == isa.ClassLDX && want[ins.Dst]:
-		delete(want, ins.Dst)
+	case ins.Class() == isa.ClassLDX && w.regs[ins.Dst]:
+		delete(w.regs, ins.Dst)
+		if s := w.t.spill(i); s >= 0 {
+			w.stored[s] = true
+		}
 	case ins.Op == isa.LdImm64:
-		delete(want, ins.Dst)
+		delete(w.regs, ins.Dst)
 	case ins.IsCall():
 		for r := uint8(0); r <= 5; r++ {
-			delete(want, r)
+			delete(w.regs, r)
 		}
 	}
 }
+
+// done says that nothing is wanted any more.
+func (w *wanted) done() bool { return len(w.regs) == 0 && len(w.stored) == 0 }
 
 // lastCall is the last call on the path for which ok holds; -1 if there is none.
 func (t *trace) lastCall(ok func(ins isa.Instruction) bool) int {

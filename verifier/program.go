@@ -18,8 +18,10 @@ import (
 type Program struct {
 	name string
 	typ  abi.ProgramType
-	make func() *check.Program
-	code *object.Code
+
+	attach abi.AttachType
+	make   func() *check.Program
+	code   *object.Code
 	// constants, if not nil, says which maps cannot change any more.
 	constants func(name string) (contents []byte, ok bool)
 }
@@ -83,7 +85,7 @@ func FromCode(coll *ebpf.CollectionSpec, spec *ebpf.ProgramSpec, code *object.Co
 		}
 		p.Maps = append(p.Maps, cm)
 	}
-	out := &Program{name: name, typ: p.Type, code: code}
+	out := &Program{name: name, typ: p.Type, attach: p.AttachType, code: code}
 	out.make = func() *check.Program {
 		q := fresh(p)
 		if out.constants != nil {

@@ -113,6 +113,8 @@ type Rejection struct {
 	inner  *check.Rejection
 	code   *object.Code
 	typ    abi.ProgramType
+	attach abi.AttachType
+	arch   string
 	report *Report
 }
 
@@ -155,7 +157,7 @@ func Verify(ctx context.Context, p *Program, o Options) (*Report, error) {
 	}
 	var r *check.Rejection
 	if errors.As(err, &r) {
-		err = &Rejection{Rule: string(r.Rule), Slot: r.Insn, Message: r.Message, Errno: int(r.Errno), inner: r, code: p.code, typ: p.typ, report: rep}
+		err = &Rejection{Rule: string(r.Rule), Slot: r.Insn, Message: r.Message, Errno: int(r.Errno), inner: r, code: p.code, typ: p.typ, attach: p.attach, arch: o.Arch, report: rep}
 	}
 	return rep, err
 }

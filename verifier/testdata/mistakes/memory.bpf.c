@@ -79,6 +79,37 @@ int unbounded_index_mended(struct xdp_md *ctx)
 	return bytes[index] ? XDP_DROP : XDP_PASS;
 }
 
+#define SPILL_ALL() asm volatile("" ::: "r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9")
+
+/* The same, of variables that wait on the stack. */
+SEC("xdp")
+int spilled_index(struct xdp_md *ctx)
+{
+	u32 zero = 0;
+	u64 index = ctx->rx_queue_index;
+	u8 *bytes = bpf_map_lookup_elem(&table, &zero);
+
+	SPILL_ALL();
+	if (!bytes || index > SIZE)
+		return XDP_PASS;
+	SPILL_ALL();
+	return bytes[index] ? XDP_DROP : XDP_PASS;
+}
+
+SEC("xdp")
+int spilled_index_mended(struct xdp_md *ctx)
+{
+	u32 zero = 0;
+	u64 index = ctx->rx_queue_index;
+	u8 *bytes = bpf_map_lookup_elem(&table, &zero);
+
+	SPILL_ALL();
+	if (!bytes || index >= SIZE)
+		return XDP_PASS;
+	SPILL_ALL();
+	return bytes[index] ? XDP_DROP : XDP_PASS;
+}
+
 /* A signed index has a lower bound too. */
 SEC("xdp")
 int signed_index(struct xdp_md *ctx)
