@@ -99,6 +99,23 @@ func (p *Program) Run(in *engine.RunInput) (engine.RunResult, error) {
 	return engine.RunResult{Return: res.Return, Data: res.Data, Context: res.Context, Duration: res.Duration}, nil
 }
 
+// RunTask runs a tracing program for a task, with the attachment's cookie, as
+// what it is attached to would; a nil task is this process. Nothing is
+// allocated. The run counts in [Program.Stats].
+func (p *Program) RunTask(task vm.Task, cookie uint64, ctx []byte) (uint64, error) {
+	if err := p.open("run"); err != nil {
+		return 0, err
+	}
+	defer p.mu.RUnlock()
+	start := time.Now()
+	ret, err := p.core.vm.RunTask(task, cookie, ctx)
+	if err != nil {
+		return 0, runError(p.core.info.Name, err)
+	}
+	p.core.count(start)
+	return ret, nil
+}
+
 // Stats returns how often live runs happened and how long they took.
 func (p *Program) Stats() (engine.ProgramStats, error) {
 	if err := p.open("stats of"); err != nil {

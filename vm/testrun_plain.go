@@ -5,6 +5,7 @@ import (
 	"syscall"
 
 	"github.com/skepdev/skep/abi"
+	"github.com/skepdev/skep/vm/internal/interp"
 )
 
 // maxTracepointArgs is how many arguments a raw tracepoint has at most.
@@ -60,6 +61,38 @@ func (p *Program) RunContext(ctx []byte) (Verdict, error) {
 	ret, after, err := p.plain(ctx, -1)
 	copy(ctx, after)
 	return Verdict{Return: uint32(ret)}, err
+}
+
+// Task is the thread of a process that a tracing program runs for: what
+// helpers say of the current task, and whose memory they read.
+type Task = interp.Task
+
+// RunTask is [Program.RunContext] for a task, with the attachment's cookie; the
+// context is not copied back, and nothing is allocated. A nil task is this
+// process.
+func (p *Program) RunTask(task Task, cookie uint64, ctx []byte) (uint64, error) {
+	switch p.spec.Type {
+	case abi.ProgRawTracepoint, abi.ProgRawTracepointWritable, abi.ProgKprobe, abi.ProgTracepoint, abi.ProgPerfEvent:
+	default:
+		return 0, fmt.Errorf("run program %s: a %s program does not run for a task", p.spec.Name, p.spec.Type)
+	}
+	if len(ctx) > 64<<10 {
+		return 0, fmt.Errorf("run program %s: context of %d bytes: %w", p.spec.Name, len(ctx), syscall.E2BIG)
+	}
+	c, err := p.begin()
+	if err != nil {
+		return 0, err
+	}
+	defer c.release()
+	c.t.Task, c.t.Cookie = task, cookie
+	c.t.SetPlainContext(ctx)
+	c.t.Out.Reset()
+	ret, err := c.t.Run(p.i)
+	c.t.Task, c.t.Cookie = nil, 0
+	if err != nil {
+		return 0, p.m.stopped(err)
+	}
+	return ret, nil
 }
 
 // plain runs the program on a copy of ctx, on a given virtual CPU or (-1) any.

@@ -26,7 +26,7 @@ var common = []table{
 var families = map[kind][]table{
 	kindXDP:   {csumTable, routeTable, socketTable, xdpTable},
 	kindSKB:   {csumTable, routeTable, socketTable, skbReadTable, skbWriteTable, tunnelTable},
-	kindPlain: {},
+	kindPlain: {signalTable},
 	kindHook:  {csumTable, socketTable, hookTable},
 	kindFlow:  {flowTable},
 }

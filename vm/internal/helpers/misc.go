@@ -3,7 +3,6 @@ package helpers
 import (
 	"bytes"
 	"encoding/binary"
-	"syscall"
 
 	"github.com/skepdev/skep/abi"
 	"github.com/skepdev/skep/vm/internal/interp"
@@ -92,55 +91,6 @@ func stringAt(t *interp.Thread, a uint64, n int) ([]byte, bool) {
 var lockTable = table{
 	abi.FnSpinLock:   func(t *interp.Thread) uint64 { t.LockWord(t.R[1]); return 0 },
 	abi.FnSpinUnlock: func(t *interp.Thread) uint64 { t.UnlockWord(t.R[1]); return 0 },
-}
-
-// Programs read the memory of the world around them with these; here there is
-// none besides their own, and everything else is a bad address.
-var probeTable = table{
-	abi.FnProbeRead:          probeRead,
-	abi.FnProbeReadKernel:    probeRead,
-	abi.FnProbeReadUser:      probeRead,
-	abi.FnCopyFromUser:       probeRead,
-	abi.FnProbeReadStr:       probeReadStr,
-	abi.FnProbeReadKernelStr: probeReadStr,
-	abi.FnProbeReadUserStr:   probeReadStr,
-	abi.FnCopyFromUserTask:   probeRead,
-}
-
-func probeRead(t *interp.Thread) uint64 {
-	size := uint64(uint32(t.R[2]))
-	dst := t.Write(t.R[1], size)
-	if dst == nil {
-		return 0
-	}
-	src, ok := t.Probe(t.R[3], size, false)
-	if !ok {
-		clear(dst)
-		return fail(syscall.EFAULT)
-	}
-	copy(dst, src)
-	return 0
-}
-
-func probeReadStr(t *interp.Thread) uint64 {
-	size := uint64(uint32(t.R[2]))
-	dst := t.Write(t.R[1], size)
-	if dst == nil || size == 0 {
-		return 0
-	}
-	for i := range size {
-		c, ok := t.Probe(t.R[3]+i, 1, false)
-		if !ok {
-			clear(dst)
-			return fail(syscall.EFAULT)
-		}
-		dst[i] = c[0]
-		if c[0] == 0 {
-			return i + 1
-		}
-	}
-	dst[size-1] = 0
-	return size
 }
 
 var csumTable = table{abi.FnCsumDiff: csumDiff}

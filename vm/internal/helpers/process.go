@@ -11,10 +11,19 @@ import (
 	"github.com/skepdev/skep/vm/internal/interp"
 )
 
-// Programs run in this process: that is the current task.
+// Programs run for a task that is traced, or else in this process: that is the
+// current task then.
 var taskTable = table{
-	abi.FnGetCurrentPidTgid: func(*interp.Thread) uint64 { return processID<<32 | processID },
-	abi.FnGetCurrentUidGid: func(*interp.Thread) uint64 {
+	abi.FnGetCurrentPidTgid: func(t *interp.Thread) uint64 {
+		if t.Task != nil {
+			return t.Task.PIDTGID()
+		}
+		return processID<<32 | processID
+	},
+	abi.FnGetCurrentUidGid: func(t *interp.Thread) uint64 {
+		if t.Task != nil {
+			return t.Task.UIDGID()
+		}
 		return uint64(uint32(groupID))<<32 | uint64(uint32(userID))
 	},
 	abi.FnGetCurrentComm:             currentComm,
@@ -51,7 +60,11 @@ func currentComm(t *interp.Thread) uint64 {
 		return 0
 	}
 	clear(buf)
-	copy(buf[:size-1], command[:min(len(command), 15)])
+	name := command[:min(len(command), 15)]
+	if t.Task != nil {
+		name = t.Task.Comm()
+	}
+	copy(buf[:size-1], name)
 	return 0
 }
 
@@ -118,7 +131,7 @@ func namespacePid(t *interp.Thread) uint64 {
 // registers as struct pt_regs.
 var probeContextTable = table{
 	abi.FnGetFuncIp:       functionAddress,
-	abi.FnGetAttachCookie: func(*interp.Thread) uint64 { return 0 }, // attached without one
+	abi.FnGetAttachCookie: func(t *interp.Thread) uint64 { return t.Cookie },
 	abi.FnOverrideReturn:  overrideReturn,
 }
 
@@ -154,6 +167,9 @@ func registerNames() (pc, result string) {
 func functionAddress(t *interp.Thread) uint64 {
 	if t.Program().Type != abi.ProgKprobe {
 		return 0
+	}
+	if t.Task != nil {
+		return t.Task.FuncIP()
 	}
 	if b := register(t, pcName, false); b != nil {
 		return binary.NativeEndian.Uint64(b)

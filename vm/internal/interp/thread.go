@@ -85,6 +85,10 @@ type Thread struct {
 	lock     uint64 // address of the bpf_spin_lock held, or 0
 	extraBuf [8]region
 	innerBuf [8]*Map
+	// Task is the process that the run is about, or nil; Cookie is the
+	// attachment's.
+	Task   Task
+	Cookie uint64
 	// Text and Parts are working memory for helpers.
 	Text  []byte
 	Parts [2][]byte
