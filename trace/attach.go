@@ -31,6 +31,28 @@ var hardEvents = map[string][2]uint64{
 	"frontend-stalls": {7, 1000}, "backend-stalls": {8, 1000}, "ref-cycles": {9, 1e6},
 }
 
+// Targets are what the engine will be asked to attach to, in no order, so that
+// one that cannot do that may say so before anything starts.
+func (s *Session) Targets() ([]engine.Target, error) {
+	var out []engine.Target
+	for i := 0; i < len(s.Object.Probes); {
+		n := i + 1
+		for n < len(s.Object.Probes) && s.Object.Probes[n].Program == s.Object.Probes[i].Program {
+			n++
+		}
+		t, err := s.targets(s.Object.Probes[i:n])
+		if err != nil {
+			return nil, err
+		}
+		if s.Object.Probes[i].Attach.Provider == "iter" {
+			t = append(t, engine.Iterator{PID: s.PID})
+		}
+		out = append(out, t...)
+		i = n
+	}
+	return out, nil
+}
+
 // attachAll attaches every probe that something else triggers. Probes of one
 // program that one link can serve share it.
 func (s *Session) attachAll() error {

@@ -26,6 +26,10 @@ type Machine struct {
 	// Unsafe lets uprobes be placed in files that are no ELF binaries.
 	Unsafe bool
 
+	// Processes says that processes are traced without the kernel's leave:
+	// tracepoints are the few that can be had so, whose formats are known here.
+	Processes bool
+
 	// Filter, if not nil, keeps the probes whose name it approves of.
 	Filter func(name string) bool
 	// IncludeDirs are searched for headers first.
@@ -65,7 +69,11 @@ func (m *Machine) Tracepoint(group, name string) ([]lang.TracepointField, error)
 	if f, ok := m.formats[key]; ok {
 		return f, nil
 	}
-	text, err := m.tracefs.read("events/" + group + "/" + name + "/format")
+	read := m.tracefs.read
+	if m.Processes {
+		read = processFormat
+	}
+	text, err := read("events/" + group + "/" + name + "/format")
 	if err != nil {
 		if errors.Is(err, os.ErrNotExist) {
 			return nil, unknown("tracepoint %s", key)
@@ -137,6 +145,12 @@ func (m *Machine) matchCounted(p lang.Attach) ([]lang.Attach, error) {
 
 func (m *Machine) matchTracepoints(p lang.Attach) ([]lang.Attach, error) {
 	if !p.Wild() {
+		if m.Processes {
+			if _, err := m.Tracepoint(p.Target, p.Func); err != nil {
+				return nil, fmt.Errorf("%w (without privilege system calls, sched_process_exec, _exit and _fork, and signal_deliver can be traced; the kernel's others need root)", err)
+			}
+			return []lang.Attach{p}, nil
+		}
 		if !m.tracefs.exists("events/" + p.Target + "/" + p.Func + "/id") {
 			return nil, unknown("tracepoint %s:%s not found", p.Target, p.Func)
 		}
@@ -160,6 +174,10 @@ func (m *Machine) matchTracepoints(p lang.Attach) ([]lang.Attach, error) {
 // Tracepoints lists all tracepoints, group and name, in order.
 func (m *Machine) Tracepoints() ([][2]string, error) {
 	if m.events != nil {
+		return m.events, nil
+	}
+	if m.Processes {
+		m.events = processEvents()
 		return m.events, nil
 	}
 	text, err := m.tracefs.read("available_events")

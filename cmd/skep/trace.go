@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/skepdev/skep/choose"
+	"github.com/skepdev/skep/engine"
 	"github.com/skepdev/skep/lang"
 	"github.com/skepdev/skep/lang/syntax"
 	"github.com/skepdev/skep/trace"
@@ -48,8 +49,8 @@ type traceFlags struct {
 	version                   bool
 	include, headers          []string
 	ignored                   bool
-	filter                    string
 	picture, name             string
+	filter, engine            string
 }
 
 func newTraceCommand(s *streams) *cobra.Command {
@@ -68,6 +69,7 @@ func newTraceCommand(s *streams) *cobra.Command {
 	fl.StringVarP(&f.script, "execute", "e", "", "run `SCRIPT`")
 	fl.StringVarP(&f.command, "cmd", "c", "", "run `COMMAND` and trace until it ends")
 	fl.StringVarP(&f.pid, "pid", "p", "", "trace process `PID` only, where the probe allows it")
+	fl.StringVar(&f.engine, "engine", "auto", "kernel, embedded (processes of your own, with -c or -p), or auto: the kernel where it lets you")
 	fl.StringVarP(&f.output, "output", "o", "", "write output to `FILE`")
 	fl.StringVarP(&f.format, "format", "f", "text", "text or json")
 	fl.StringVar(&f.picture, "picture", "", "draw histograms, their course, time series and counts, into `FILE`.html too")
@@ -115,6 +117,9 @@ func (f *traceFlags) run(cmd *cobra.Command, s *streams, args []string) error {
 	m := trace.Open()
 	defer m.Close()
 	m.Unsafe = f.unsafe
+	if m.Processes, err = f.unprivileged(); err != nil {
+		return err
+	}
 	m.IncludeDirs = f.include
 	switch {
 	case f.version:
@@ -221,6 +226,9 @@ func (f *traceFlags) options(params []string, named map[string]string, pid int, 
 
 func (f *traceFlags) session(ctx context.Context, s *streams, m *trace.Machine, file *syntax.File, params []string, named map[string]string, pid int) error {
 	var child *trace.Child
+	if m.Processes && f.debug == "" {
+		return f.processes(ctx, s, m, file, params, named, pid)
+	}
 	if f.command != "" && f.debug == "" {
 		var err error
 		if child, err = trace.StartChild(strings.Fields(f.command), s.out, s.err); err != nil {
@@ -233,6 +241,20 @@ func (f *traceFlags) session(ctx context.Context, s *streams, m *trace.Machine, 
 			m.PID = pid
 		}
 	}
+	obj, err := f.compile(s, m, file, params, named, pid)
+	if err != nil || f.debug != "" {
+		return err
+	}
+	eng, err := choose.OpenUntried(choose.Kernel)
+	if err != nil {
+		return err
+	}
+	defer eng.Close()
+	return f.trace(ctx, s, m, eng, obj, child, pid)
+}
+
+// compile compiles the script and prints what is to be said about it.
+func (f *traceFlags) compile(s *streams, m *trace.Machine, file *syntax.File, params []string, named map[string]string, pid int) (*lang.Object, error) {
 	opt := f.options(params, named, 0, s)
 	opt.Include = f.headers
 	if f.pid != "" {
@@ -242,29 +264,21 @@ func (f *traceFlags) session(ctx context.Context, s *streams, m *trace.Machine, 
 	obj, err := lang.Compile(file, m, opt)
 	if errors.Is(err, lang.ErrNoProbes) {
 		fmt.Fprintln(s.err, "No probes to attach")
-		return errSilent
+		return nil, errSilent
 	}
 	if err != nil {
 		fmt.Fprint(s.err, syntax.FormatError(err))
-		return errSilent
+		return nil, errSilent
 	}
 	if !f.noWarnings {
 		for _, w := range obj.Warnings {
 			fmt.Fprint(s.err, w.Format())
 		}
 	}
-	if f.debug != "" {
-		return nil
-	}
-	return f.trace(ctx, s, m, obj, child, pid)
+	return obj, nil
 }
 
-func (f *traceFlags) trace(ctx context.Context, s *streams, m *trace.Machine, obj *lang.Object, child *trace.Child, pid int) error {
-	eng, err := choose.OpenUntried(choose.Kernel)
-	if err != nil {
-		return err
-	}
-	defer eng.Close()
+func (f *traceFlags) trace(ctx context.Context, s *streams, m *trace.Machine, eng engine.Engine, obj *lang.Object, child *trace.Child, pid int) error {
 	out, flush, err := f.writer(s)
 	if err != nil {
 		return err

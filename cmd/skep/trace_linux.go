@@ -5,6 +5,8 @@ import (
 	"os/signal"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/skepdev/skep/trace"
 )
 
@@ -30,4 +32,16 @@ func sessionSignals(t *trace.Session) func() {
 		signal.Stop(ch)
 		close(ch)
 	}
+}
+
+// mayTraceKernel says whether the kernel lets this process load and attach
+// tracing programs.
+func mayTraceKernel() bool {
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if unix.Capget(&hdr, &data[0]) != nil {
+		return true
+	}
+	has := func(c int) bool { return data[c/32].Effective>>(c%32)&1 != 0 }
+	return has(unix.CAP_SYS_ADMIN) || has(unix.CAP_BPF) && has(unix.CAP_PERFMON)
 }
