@@ -10,11 +10,6 @@ const int3 = 0xcc
 
 // trap is a SIGTRAP; false if it is the process's own.
 func (t *tracer) trap(th *thread) bool {
-	if b := th.over; b != nil {
-		th.over = nil
-		unix.PtracePokeText(th.tid, uintptr(b.addr), []byte{int3})
-		return true
-	}
 	if !th.loadRegs() {
 		return false
 	}
@@ -30,9 +25,52 @@ func (t *tracer) trap(th *thread) bool {
 		return true
 	}
 	th.storeRegs()
-	unix.PtracePokeText(th.tid, uintptr(b.addr), b.code[:1])
-	th.over = b
+	t.stepOver(th, b)
 	return true
+}
+
+// stepOver carries out the instruction under a breakpoint, with the breakpoint
+// taken away. The process's other threads stand still meanwhile, so that they
+// neither miss it nor meet it half put back; what they had to report waits.
+func (t *tracer) stepOver(th *thread, b *breakpoint) {
+	for _, other := range t.threads {
+		if other.space != th.space || other.stopped {
+			continue
+		}
+		unix.PtraceInterrupt(other.tid)
+		if _, ws, err := waitFor(other.tid); err == nil {
+			other.stopped, other.queued = true, true
+			t.waiting = append(t.waiting, report{other.tid, ws})
+		}
+	}
+	unix.PtracePokeText(th.tid, uintptr(b.addr), b.code[:1])
+	th.haveRegs = false
+	for stepped := false; !stepped; {
+		if unix.PtraceSingleStep(th.tid) != nil {
+			return
+		}
+		_, ws, err := waitFor(th.tid)
+		if err != nil {
+			return
+		}
+		switch event := ws >> 16; {
+		case ws.Stopped() && event == 0 && ws.StopSignal() == unix.SIGTRAP:
+			stepped = true
+		case ws.Stopped() && event == unix.PTRACE_EVENT_STOP && ws.StopSignal() == unix.SIGTRAP:
+			// An earlier interruption came late.
+		case ws.Stopped() && event == 0 && ws.StopSignal()&0x80 == 0 && th.held == 0:
+			// A signal waits until the instruction is done.
+			th.held = int(ws.StopSignal())
+		default:
+			t.waiting = append(t.waiting, report{th.tid, ws})
+			th.queued, stepped = true, true
+		}
+	}
+	if th.held != 0 && !th.queued {
+		t.waiting = append(t.waiting, report{th.tid, unix.WaitStatus(th.held<<8 | 0x7f)})
+		th.held, th.queued = 0, true
+	}
+	unix.PtracePokeText(th.tid, uintptr(b.addr), []byte{int3})
 }
 
 // called runs what wants to know of a function's entry, and waits for its
@@ -111,8 +149,6 @@ func (t *tracer) parting(th *thread, ws unix.WaitStatus) {
 	}
 	sig := ws.StopSignal()
 	switch {
-	case sig == unix.SIGTRAP && th.over != nil:
-		th.over = nil
 	case sig == unix.SIGTRAP && th.loadRegs() && th.space.at[th.regs.Rip-1] != nil:
 		th.regs.Rip--
 		th.storeRegs()

@@ -117,7 +117,7 @@ func (t *tracer) event(th *thread, event int) {
 		}
 		th.forget()
 		th.space = &space{pid: th.tid, at: map[uint64]*breakpoint{}, going: true}
-		th.returns, th.over = nil, nil
+		th.returns = nil
 		t.place(th.space)
 		path, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", th.tid))
 		t.hooks.run(th, "sched_process_exec", func(b *record) {

@@ -29,8 +29,10 @@ type thread struct {
 	// inCall: its next stop at a system call is that call's end.
 	inCall bool
 	nr     int
-	// over is a breakpoint that is being stepped over.
-	over *breakpoint
+	// queued: what it stopped for is still to be looked at.
+	queued bool
+	// held is a signal that waits for a step to end.
+	held int
 	// parting is the signal to let go with.
 	parting int
 	// returns are the calls under way of functions whose return is wanted.

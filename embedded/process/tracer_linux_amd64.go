@@ -29,11 +29,19 @@ type tracer struct {
 	owned    bool
 	filtered bool
 	started  bool
+	// waiting are stops that were seen before their turn.
+	waiting []report
 
 	mu       sync.Mutex
 	stopping bool
 	wake     [2]int // process and thread that a signal to wakes the tracer
 	failed   map[string]bool
+}
+
+// report is a stop or end of a thread.
+type report struct {
+	tid int
+	ws  unix.WaitStatus
 }
 
 // options of every traced thread.
@@ -73,7 +81,7 @@ func (t *tracer) loop() {
 	}
 	defer close(t.done)
 	for len(t.threads) > 0 {
-		tid, ws, err := waitAny()
+		tid, ws, err := t.next()
 		if err != nil {
 			return
 		}
@@ -88,7 +96,18 @@ func (t *tracer) loop() {
 	}
 }
 
-func waitAny() (int, unix.WaitStatus, error) { return waitFor(-1) }
+// next is the next thread that stopped or ended.
+func (t *tracer) next() (int, unix.WaitStatus, error) {
+	if len(t.waiting) == 0 {
+		return waitFor(-1)
+	}
+	r := t.waiting[0]
+	t.waiting = t.waiting[:copy(t.waiting, t.waiting[1:])]
+	if th := t.threads[r.tid]; th != nil {
+		th.queued = false
+	}
+	return r.tid, r.ws, nil
+}
 
 func waitFor(tid int) (int, unix.WaitStatus, error) {
 	for {
@@ -197,13 +216,11 @@ func (t *tracer) start() error {
 
 // resume lets a thread go on to the next place that somebody wants to see.
 func (t *tracer) resume(th *thread, sig int) {
-	if th.haveRegs {
-		th.haveRegs = false
+	if th.queued {
+		return
 	}
-	th.stopped = false
+	th.haveRegs, th.stopped = false, false
 	switch {
-	case th.over != nil:
-		unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_SINGLESTEP, uintptr(th.tid), 0, uintptr(sig), 0, 0)
 	case th.inCall || !t.filtered && t.hooks.anyCall():
 		unix.PtraceSyscall(th.tid, sig)
 	default:
@@ -290,6 +307,13 @@ func tasks(pid int) (out []int) {
 
 // leave takes the breakpoints away and lets every thread go.
 func (t *tracer) leave() {
+	for _, r := range t.waiting {
+		if th := t.threads[r.tid]; th != nil && r.ws.Stopped() {
+			t.parting(th, r.ws)
+		} else {
+			delete(t.threads, r.tid)
+		}
+	}
 	for _, th := range t.threads {
 		for !th.stopped {
 			unix.PtraceInterrupt(th.tid)
