@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/skepdev/skep/choose"
-	"github.com/skepdev/skep/embedded/process"
 	"github.com/skepdev/skep/lang/syntax"
 	"github.com/skepdev/skep/trace"
 )
@@ -40,15 +39,16 @@ func (f *traceFlags) processes(ctx context.Context, s *streams, m *trace.Machine
 	}
 	seesProcesses := false
 	for _, t := range targets {
-		if err := process.Supported(t); err != nil {
+		needs, err := choose.ProcessTarget(t)
+		if err != nil {
 			return failed(err)
 		}
-		seesProcesses = seesProcesses || process.NeedsProcess(t)
+		seesProcesses = seesProcesses || needs
 	}
 	if seesProcesses && f.command == "" && pid == 0 {
 		return failed(fmt.Errorf("without privilege a process of yours can be traced: name it with -p PID, or a command with -c"))
 	}
-	eng, err := process.New(process.Config{CPUs: m.CPUs(), Log: s.err})
+	eng, err := choose.OpenProcesses(m.CPUs(), s.err)
 	if err != nil {
 		return failed(err)
 	}
