@@ -146,7 +146,9 @@ func TestProcess(t *testing.T) {
 // TestUnsupported: what needs the kernel says so by name.
 func TestUnsupported(t *testing.T) {
 	for _, target := range []engine.Target{
-		engine.Kprobe{Symbol: "vfs_read"}, engine.Tracepoint{Group: "sched", Name: "sched_switch"}, engine.USDT{Path: "/bin/x", Name: "y"},
+		engine.Kprobe{Symbol: "vfs_read"},
+		engine.Tracepoint{Group: "sched", Name: "sched_switch"},
+		engine.USDT{Path: "/bin/x", Name: "y"},
 		engine.PerfEvent{Type: 1, CPU: -1, Frequency: 99},
 	} {
 		if err := process.Supported(target); !errors.Is(err, engine.ErrNotSupported) {
