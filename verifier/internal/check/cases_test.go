@@ -101,6 +101,8 @@ func (tc *testCase) program() (*Program, Options, error) {
 			p.License = rest
 		case "unprivileged":
 			o.Unprivileged = true
+		case "freq": // a checkpoint wherever one may be
+			p.Flags |= flagTestStateFreq
 		case "kernel":
 			var major, minor uint32
 			if _, err := fmt.Sscanf(rest, "%d.%d", &major, &minor); err != nil {
