@@ -80,9 +80,10 @@ func TestAgreesWithReadelf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command("readelf", "--debug-dump=frames-interp", path).Output()
+	// Not the separate debug file, which may be there or not.
+	out, err := exec.Command("readelf", "--debug-dump=frames-interp", "--debug-dump=no-follow-links", path).Output()
 	if err != nil {
-		t.Skip("needs a readelf that reads this library:", err)
+		t.Fatal("readelf: ", err)
 	}
 	places, wrong := 0, 0
 	for line := range strings.Lines(string(out)) {
