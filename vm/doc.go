@@ -22,7 +22,8 @@
 //
 // Registers hold real addresses of memory outside Go's heap: stacks, packets,
 // map values, ring buffer records. Every access is checked against what the run
-// owns; a bad one ends the run with a [*Fault] and touches nothing. Bytes of the
+// owns, but for those that a verifier proved (ProgramSpec.Facts); a bad one ends
+// the run with a [*Fault] and touches nothing. Bytes of the
 // stack that the program has not written read as whatever an earlier run left
 // there, as they would be refused by a verifier.
 //
