@@ -110,9 +110,7 @@ func invalidHalf(lo, hi Instruction) string {
 		}
 	}
 	switch lo.Src {
-	case PseudoMapFD, PseudoMapIdx:
-		// Linux reads no second half with PseudoFunc, and loaders fill it with
-		// the sign of an address behind.
+	case PseudoMapFD, PseudoMapIdx, PseudoFunc:
 		if hi.Imm != 0 {
 			return fmt.Sprintf("imm of the 64-bit load's second half is %d, must be 0", hi.Imm)
 		}

@@ -317,3 +317,13 @@ func TestKernelTakesIt(t *testing.T) {
 		t.Errorf("answer %+v", answer)
 	}
 }
+
+// The distance to a function behind does not spill into the reserved second half.
+func TestFunctionAddressBehind(t *testing.T) {
+	ins := asm.Instruction{OpCode: asm.LoadImmOp(asm.DWord), Dst: asm.R2, Src: asm.PseudoFunc, Constant: -46}
+	got, err := appendSlots(nil, &ins)
+	want := []isa.Instruction{{Op: isa.LdImm64, Dst: 2, Src: isa.PseudoFunc, Imm: -46}, {}}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %+v, %v; want %+v", got, err, want)
+	}
+}

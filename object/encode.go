@@ -18,6 +18,11 @@ func appendSlots(out []isa.Instruction, ins *asm.Instruction) ([]isa.Instruction
 	slot := isa.Instruction{Dst: uint8(ins.Dst), Src: uint8(ins.Src), Off: ins.Offset, Imm: int32(ins.Constant)}
 	if ins.OpCode.IsDWordLoad() {
 		slot.Op, slot.Imm = isa.LdImm64, int32(uint32(uint64(ins.Constant)))
+		if slot.Src == isa.PseudoFunc {
+			// The distance to a function is of 32 bits; that of one behind would
+			// fill the second half, which is reserved, with its sign.
+			return append(out, slot, isa.Instruction{}), nil
+		}
 		return append(out, slot, isa.Instruction{Imm: int32(uint32(uint64(ins.Constant) >> 32))}), nil
 	}
 	op := ins.OpCode

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"time"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -230,15 +231,20 @@ func (k *Kernel) types(n int) (int, error) {
 func address(b []byte) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) }
 
 func bpf(cmd uintptr, attr unsafe.Pointer, size uintptr) (int, error) {
-	for range 10 {
+	last := unix.EAGAIN
+	for range 20 {
 		fd, _, errno := unix.Syscall(unix.SYS_BPF, cmd, uintptr(attr), size)
 		switch errno {
 		case 0:
 			return int(fd), nil
 		case unix.EINTR, unix.EAGAIN: // a signal came while it was verified
 			continue
+		case unix.ENOMEM: // what was closed before is given back with a delay
+			last = errno
+			time.Sleep(50 * time.Millisecond)
+			continue
 		}
 		return -1, errno
 	}
-	return -1, unix.EAGAIN
+	return -1, last
 }
