@@ -33,5 +33,6 @@
 // them; vm/internal/jit compiles operations to native code where it can;
 // vm/internal/packet knows packets and the contexts over them;
 // vm/internal/helpers has one file per helper family; vm/internal/maps one per
-// map type. A verifier will stand before both.
+// map type. A verifier stands before both,
+// in package embedded.
 package vm

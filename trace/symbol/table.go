@@ -3,6 +3,7 @@ package symbol
 import (
 	"bytes"
 	"sort"
+	"strings"
 )
 
 // table holds functions by address. Names lie in one piece of memory, as they
@@ -27,8 +28,12 @@ func (t *table) add(addr, size uint64, name uint32, rank uint8) {
 	t.syms = append(t.syms, sym{addr, uint32(min(size, 1<<32-1)), name, rank})
 }
 
-// addName enters a function by name.
+// addName enters a function by name, which ends at a zero byte; one without a name
+// is left out.
 func (t *table) addName(addr, size uint64, name string, rank uint8) {
+	if name, _, _ = strings.Cut(name, "\x00"); name == "" {
+		return
+	}
 	if len(t.blob)+len(name) >= 1<<32-1 {
 		return
 	}
