@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
@@ -51,6 +52,9 @@ func (l *loading) makeProgram(name string, spec *ebpf.ProgramSpec) (*programCore
 	if err != nil {
 		return nil, err
 	}
+	if cb := exceptionCallback(code); cb != "" {
+		return nil, notSupported("load program "+name, "what it throws is for its function "+cb+", which this engine does not call", askKernel)
+	}
 	tag, weak := tag(code.Instructions), newWeakFuncs(code)
 	for _, k := range code.Ksyms {
 		if !k.Weak && !weak.calls(k.Name) {
@@ -85,6 +89,22 @@ func (l *loading) makeProgram(name string, spec *ebpf.ProgramSpec) (*programCore
 		Name: spec.Name, Type: spec.Type, AttachType: spec.AttachType, ID: p.ID(),
 		Tag: tag, Instructions: len(code.Instructions),
 	}}, nil
+}
+
+// exceptionCallback is the function that a program wants to be called with what
+// it throws, or "".
+func exceptionCallback(code *object.Code) string {
+	for _, f := range code.Funcs {
+		if f.Type == nil {
+			continue
+		}
+		for _, tag := range f.Type.Tags {
+			if name, ok := strings.CutPrefix(tag, "exception_callback:"); ok {
+				return name
+			}
+		}
+	}
+	return ""
 }
 
 // relocate adjusts a program to the kernel's types.

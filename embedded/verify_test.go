@@ -10,6 +10,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
 
 	"github.com/skepdev/skep/embedded"
 	"github.com/skepdev/skep/engine"
@@ -123,5 +124,20 @@ func TestVerifiedNative(t *testing.T) {
 	strict, none := size(embedded.VerifyStrict), size(embedded.VerifyNone)
 	if strict >= none {
 		t.Errorf("%d bytes of code verified, %d not", strict, none)
+	}
+}
+
+// TestExceptionCallback: a program whose exceptions a function of its own is to
+// answer is refused, not run without it.
+func TestExceptionCallback(t *testing.T) {
+	eng := newEngine(t, embedded.Config{Verify: embedded.VerifyLenient})
+	spec := assemble(ebpf.XDP, asm.Mov.Imm(asm.R0, 2), asm.Return())
+	proto := &btf.FuncProto{Return: &btf.Int{Name: "int", Size: 4}}
+	spec.Instructions[0] = btf.WithFuncMetadata(spec.Instructions[0].WithSymbol("main"), &btf.Func{
+		Name: "main", Type: proto, Linkage: btf.GlobalFunc, Tags: []string{"exception_callback:mend"},
+	})
+	_, err := eng.Load(context.Background(), &ebpf.CollectionSpec{Programs: map[string]*ebpf.ProgramSpec{"main": spec}}, nil)
+	if !errors.Is(err, engine.ErrNotSupported) || !strings.Contains(err.Error(), "mend") {
+		t.Errorf("got %v, want not supported, with the function's name", err)
 	}
 }
