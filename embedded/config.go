@@ -15,8 +15,10 @@ type Config struct {
 	// time and how many values an element of a per-CPU map has. 0 means as many
 	// as GOMAXPROCS says.
 	CPUs int
-	// MaxMemory bounds the bytes of maps, stacks and packets together; 0 means
-	// no bound of our own.
+	// MaxMemory bounds the bytes of maps, stacks and packets together: a map that
+	// does not fit is an error. 0 means half of what the process may use (the
+	// machine's memory, or the limit of its control group), for all engines of the
+	// process with 0 together; a negative number means no bound.
 	MaxMemory int64
 	// MaxInstructions bounds one run; 0 means the runtime's default, about a
 	// second or two.

@@ -9,7 +9,9 @@ type Config struct {
 	// as GOMAXPROCS says.
 	CPUs int
 	// MaxMemory bounds the bytes that maps, stacks and packets may take together.
-	// 0 means no bound of our own.
+	// 0 means half of what the process may use (the machine's memory, or the limit
+	// of its control group), for all machines of the process with 0 together; a
+	// negative number means no bound.
 	MaxMemory int64
 	// Clock returns nanoseconds since boot; nil means the machine's own
 	// clock. It answers bpf_ktime_get_ns and its kin and must be safe for

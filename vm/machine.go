@@ -61,7 +61,7 @@ func New(cfg Config) (*Machine, error) {
 	if cfg.MaxInstructions == 0 {
 		cfg.MaxInstructions = 1 << 29
 	}
-	m := &Machine{cfg: cfg, clock: host.NewClock(), memory: host.NewBudget(cfg.MaxMemory), live: map[*Map]struct{}{}, native: map[*Program]struct{}{}}
+	m := &Machine{cfg: cfg, clock: host.NewClock(), memory: budget(cfg.MaxMemory), live: map[*Map]struct{}{}, native: map[*Program]struct{}{}}
 	m.packets.memory = m.memory
 	m.turns.freed = sync.NewCond(&m.turns.mu)
 	now := cfg.Clock
@@ -93,6 +93,13 @@ func New(cfg Config) (*Machine, error) {
 		m.cpus = append(m.cpus, &cpu{m: m, mem: mem, t: interp.NewThread(i, m.env, mem)})
 	}
 	return m, nil
+}
+
+func budget(limit int64) *host.Budget {
+	if limit == 0 {
+		return host.NewShare()
+	}
+	return host.NewBudget(limit)
 }
 
 // CPUs is the number of virtual CPUs.

@@ -2,6 +2,7 @@ package host
 
 import (
 	"fmt"
+	"sync"
 	"sync/atomic"
 )
 
@@ -10,10 +11,23 @@ import (
 type Budget struct {
 	limit int64
 	used  atomic.Int64
+	// from, if not nil, is the budget that this one's bytes are taken from.
+	from *Budget
 }
 
 // NewBudget returns a budget of limit bytes; 0 means no bound.
 func NewBudget(limit int64) *Budget { return &Budget{limit: max(limit, 0)} }
+
+// NewShare returns a budget without a limit of its own, whose bytes come out of
+// one that all shares of this process have in common: half of the memory that it
+// may use ([MemorySize]), or no bound where the system does not tell.
+func NewShare() *Budget {
+	b := common()
+	return &Budget{limit: b.limit, from: b}
+}
+
+// common is the budget of all shares.
+var common = sync.OnceValue(func() *Budget { return NewBudget(MemorySize() / 2) })
 
 // Limit in bytes; 0 means no bound.
 func (b *Budget) Limit() int64 {
@@ -40,6 +54,13 @@ func (b *Budget) Take(n int64) error {
 	if n < 0 {
 		return &BudgetError{Want: n, Used: b.used.Load(), Limit: b.limit}
 	}
+	if b.from != nil {
+		if err := b.from.Take(n); err != nil {
+			return err
+		}
+		b.used.Add(n)
+		return nil
+	}
 	for {
 		used := b.used.Load()
 		if b.limit > 0 && n > b.limit-used {
@@ -60,6 +81,7 @@ func (b *Budget) Give(n int64) {
 	if n < 0 || b.used.Add(-n) < 0 {
 		panic(fmt.Sprintf("BUG: budget given back %d bytes that were never taken", n))
 	}
+	b.from.Give(n)
 }
 
 // Map is the function [Map] with the bytes, in whole pages, taken from the
