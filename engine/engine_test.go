@@ -57,6 +57,10 @@ func (m *memMap) NextKey(key, next []byte) error {
 	return nil
 }
 
+func (m *memMap) LookupBatch(*Cursor, []byte, []byte, ebpf.MapLookupFlags) (int, error) {
+	return 0, ErrNotSupported
+}
+
 func newMemMap() *memMap {
 	return &memMap{info: MapInfo{Name: "m", KeySize: 4, ValueSize: 8, ValueBytes: 8, MaxEntries: 4}}
 }

@@ -23,6 +23,8 @@ func apiParts() []apiPart {
 	return []apiPart{
 		{"map-errors", mapErrors},
 		{"map-iteration", mapIteration},
+		{"map-views", mapViews},
+		{"map-walk-while-deleted", mapWalkWhileDeleted},
 		{"map-batches", mapBatches},
 		{"map-freeze", mapFreeze},
 		{"map-memory", mapMemory},

@@ -56,6 +56,10 @@ func (fakeProgram) Run(in *engine.RunInput) (engine.RunResult, error) {
 
 type fakeMap struct{ engine.Map }
 
+func (fakeMap) LookupBatch(*engine.Cursor, []byte, []byte, ebpf.MapLookupFlags) (int, error) {
+	return 0, engine.ErrNotSupported
+}
+
 func (fakeMap) Close() error { return nil }
 func (fakeMap) Info() engine.MapInfo {
 	return engine.MapInfo{Name: "m", Type: ebpf.PerCPUHash, KeySize: 4, ValueSize: 8, ValueBytes: 16, MaxEntries: 4}
