@@ -10,7 +10,7 @@ import (
 
 // memoryStatus is MEMORYSTATUSEX.
 type memoryStatus struct {
-	length, load                                                            uint32
+	length, load                                                              uint32
 	total, free, totalPage, freePage, totalVirtual, freeVirtual, freeExtended uint64
 }
 
