@@ -131,6 +131,7 @@ func (l *loading) programSpec(name string, spec *ebpf.ProgramSpec, code *object.
 	ps := &vm.ProgramSpec{
 		Name: name, Type: abi.ProgramType(spec.Type), AttachType: abi.AttachType(spec.AttachType),
 		License: spec.License, Flags: spec.Flags, Instructions: code.Instructions,
+		Objects: objectTypes(l.spec.Types, code),
 	}
 	for _, m := range code.Maps {
 		live, ok := l.maps[m]

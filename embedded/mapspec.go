@@ -79,6 +79,7 @@ func (e *Engine) mapSpec(spec *ebpf.MapSpec) (*vm.MapSpec, error) {
 	}
 	s.SpinLockOffset, s.SpinLock = special(spec.Value, "bpf_spin_lock")
 	s.TimerOffset, s.Timer = special(spec.Value, "bpf_timer")
+	s.Fields = owners(spec.Value)
 	cpus := uint32(e.machine.CPUs())
 	switch spec.Type {
 	case ebpf.ArrayOfMaps, ebpf.HashOfMaps:
@@ -112,7 +113,7 @@ func (e *Engine) mapSpec(spec *ebpf.MapSpec) (*vm.MapSpec, error) {
 			s.MaxEntries = cpus
 		}
 	}
-	if isDataSection(spec.Name) {
+	if isDataSection(spec.Name) && len(s.Fields) == 0 {
 		// So that variables are memory that both sides share.
 		s.Flags |= abi.FlagMmapable
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/skepdev/skep/abi"
 	"github.com/skepdev/skep/isa"
+	"github.com/skepdev/skep/vm/internal/heap"
 	"github.com/skepdev/skep/vm/internal/helpers"
 	"github.com/skepdev/skep/vm/internal/interp"
 	"github.com/skepdev/skep/vm/internal/jit"
@@ -124,8 +125,15 @@ func (p *Program) compile(spec *ProgramSpec) error {
 		s.Entries = append(s.Entries, f.Offset)
 	}
 	traits := helpers.Traits{GPL: gplCompatible(spec.License), Sleepable: spec.Flags&abi.FlagSleepable != 0}
-	s.Helper = func(id abi.HelperID) (interp.Helper, string) { return helpers.Find(spec.Type, id, traits) }
-	s.Kfunc = func(imm int32) (interp.Helper, string) { return helpers.FindKfunc(spec.Type, spec.Kfuncs[imm], imm) }
+	usesHeap := false
+	s.Helper = func(id abi.HelperID) (interp.Helper, string) {
+		usesHeap = usesHeap || helpers.UsesObjects(id, "")
+		return helpers.Find(spec.Type, id, traits)
+	}
+	s.Kfunc = func(imm int32) (interp.Helper, string) {
+		usesHeap = usesHeap || helpers.UsesObjects(0, spec.Kfuncs[imm])
+		return helpers.FindKfunc(spec.Type, spec.Kfuncs[imm], imm)
+	}
 	ip, err := interp.Compile(s)
 	var ce *interp.Error
 	if errors.As(err, &ce) {
@@ -135,6 +143,13 @@ func (p *Program) compile(spec *ProgramSpec) error {
 	}
 	ip.PacketWritable = helpers.PacketWritable(spec.Type)
 	ip.Owner = p
+	ip.Heap = usesHeap || slices.ContainsFunc(spec.Maps, func(mp *Map) bool { return len(mp.spec.Fields) > 0 })
+	ip.Objects, ip.PerCPUObjects = spec.Objects, map[uint32]*heap.Type{}
+	for id, t := range spec.Objects {
+		each := *t
+		each.PerCPU = true
+		ip.PerCPUObjects[id] = &each
+	}
 	p.i = ip
 	p.addCode()
 	return nil

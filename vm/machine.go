@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/skepdev/skep/internal/host"
+	"github.com/skepdev/skep/vm/internal/heap"
 	"github.com/skepdev/skep/vm/internal/interp"
 	vmmaps "github.com/skepdev/skep/vm/internal/maps"
 )
@@ -79,9 +80,10 @@ func New(cfg Config) (*Machine, error) {
 		FIB:       m.fib,
 		Printk:    m.printk,
 	}
+	m.env.Heap = heap.New(m.memory, cfg.CPUs)
 	m.byHandle.Store(&map[uint64]*interp.Map{})
 	m.numbered.Store(&map[uint32]*interp.Program{})
-	m.mapEnv = vmmaps.Env{CPUs: cfg.CPUs, Now: now, Memory: m.memory, EndTimer: m.timers.end}
+	m.mapEnv = vmmaps.Env{CPUs: cfg.CPUs, Now: now, Memory: m.memory, EndTimer: m.timers.end, Heap: m.env.Heap}
 	m.timers.m, m.timers.all = m, map[uint64]*timer{}
 	m.env.Timers = &m.timers
 	for i := range cfg.CPUs {
@@ -142,7 +144,7 @@ func (m *Machine) Close() error {
 	if m.task != nil {
 		errs = append(errs, m.memory.Unmap(m.task))
 	}
-	errs = append(errs, m.packets.close())
+	errs = append(errs, m.env.Heap.Close(), m.packets.close())
 	return errors.Join(errs...)
 }
 

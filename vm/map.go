@@ -31,13 +31,15 @@ type MapSpec struct {
 	// Timer says that values hold a struct bpf_timer at TimerOffset.
 	Timer       bool
 	TimerOffset uint32
+	// Fields are the members of values that own objects.
+	Fields []ObjectField
 }
 
 func (s *MapSpec) internal() vmmaps.Spec {
 	out := vmmaps.Spec{
 		Name: s.Name, Type: s.Type, KeySize: s.KeySize, ValueSize: s.ValueSize, MaxEntries: s.MaxEntries,
 		Flags: s.Flags, Extra: s.Extra, SpinLock: s.SpinLock, SpinLockOffset: s.SpinLockOffset,
-		Timer: s.Timer, TimerOffset: s.TimerOffset,
+		Timer: s.Timer, TimerOffset: s.TimerOffset, Fields: s.Fields,
 	}
 	if s.Inner != nil {
 		inner := s.Inner.internal()

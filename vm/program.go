@@ -6,6 +6,7 @@ import (
 
 	"github.com/skepdev/skep/abi"
 	"github.com/skepdev/skep/isa"
+	"github.com/skepdev/skep/vm/internal/heap"
 	"github.com/skepdev/skep/vm/internal/interp"
 )
 
@@ -38,7 +39,32 @@ type ProgramSpec struct {
 	Trace func(slot int, regs *[16]uint64)
 	// Kfuncs names the kernel functions that calls refer to, by immediate.
 	Kfuncs map[int32]string
+	// Objects are the structures that the program can allocate, by the number
+	// that it passes to bpf_obj_new.
+	Objects map[uint32]*ObjectType
 }
+
+// ObjectType is a structure that programs allocate.
+type ObjectType = heap.Type
+
+// ObjectField is a member of an object or of a map's value that means something
+// to the runtime.
+type ObjectField = heap.Field
+
+// FieldKind tells what.
+type FieldKind = heap.Kind
+
+// Kinds of fields, by the names in Linux: what owns an object (kptr), heads and
+// nodes of lists, roots and nodes of red-black trees, counts of holders, locks.
+const (
+	FieldKptr     = heap.Kptr
+	FieldList     = heap.List
+	FieldListNode = heap.ListNode
+	FieldTree     = heap.Tree
+	FieldTreeNode = heap.TreeNode
+	FieldRefcount = heap.Refcount
+	FieldSpinLock = heap.SpinLock
+)
 
 // Fact is what is known about the memory access of one instruction. Who sets
 // Proved vouches for the memory of this process.

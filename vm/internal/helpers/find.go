@@ -18,7 +18,7 @@ type table map[abi.HelperID]interp.Helper
 var common = []table{
 	mapTable, loopTable, timeTable, miscTable, taskTable, textTable, ringTable, dynptrTable, probeTable, eventTable,
 	lockTable, stackTable, storageTable, probeContextTable, perfReadTable, castTable, timerTable, userRingTable,
-	localTable,
+	localTable, objectTable,
 }
 
 // families are the tables a kind of program draws from besides, and before,

@@ -12,7 +12,6 @@ const (
 	needsSockets   = "it works on a socket, and sockets are the kernel's"
 	needsKernel    = "it is about the kernel itself, which this process is not"
 	needsTypes     = "it prints by the kernel's types, which programs do not carry with them"
-	needsObjects   = "objects that programs allocate are not there"
 	needsCPU       = "it reads what only the kernel can ask of the processor"
 	needsSignal    = "a signal would reach the process that runs the program"
 	needsWrite     = "it would write to the memory of the process that runs the program"
@@ -38,10 +37,10 @@ var reasons = map[abi.HelperID]string{
 	abi.FnSysctlGetNewValue: needsKernel, abi.FnSysctlSetNewValue: needsKernel,
 	abi.FnReadBranchRecords: needsCPU, abi.FnGetBranchSnapshot: needsCPU, abi.FnPerfProgReadValue: needsCPU,
 	abi.FnSkbOutput: needsKernel, abi.FnXdpOutput: needsKernel, abi.FnDPath: needsFiles,
-	abi.FnSnprintfBtf: needsTypes, abi.FnSeqPrintfBtf: needsTypes, abi.FnPerCpuPtr: needsKernel,
-	abi.FnThisCpuPtr: needsKernel, abi.FnSysBpf: needsBPF, abi.FnSysClose: needsBPF,
+	abi.FnSnprintfBtf: needsTypes, abi.FnSeqPrintfBtf: needsTypes,
+	 abi.FnSysBpf: needsBPF, abi.FnSysClose: needsBPF,
 	abi.FnBtfFindByNameKind: needsTypes, abi.FnKallsymsLookupName: needsKernel, abi.FnFindVma: needsKernel,
-	abi.FnKptrXchg: needsObjects, abi.FnBprmOptsSet: needsKernel, abi.FnImaInodeHash: needsFiles, abi.FnImaFileHash: needsFiles,
+	 abi.FnBprmOptsSet: needsKernel, abi.FnImaInodeHash: needsFiles, abi.FnImaFileHash: needsFiles,
 	abi.FnRcRepeat: needsKernel, abi.FnRcKeydown: needsKernel, abi.FnRcPointerRel: needsKernel,
 }
 
@@ -49,16 +48,10 @@ var reasons = map[abi.HelperID]string{
 var kfuncReasons = []struct{ prefix, why string }{
 	{"bpf_arena_", needsArena},
 	{"bpf_cgroup_", needsKernel},
-	{"bpf_cpumask_", needsObjects},
 	{"bpf_crypto_", "cryptography is the kernel's"},
 	{"bpf_ct_", needsConntrack},
 	{"bpf_skb_ct_", needsConntrack},
 	{"bpf_xdp_ct_", needsConntrack},
-	{"bpf_obj_", needsObjects},
-	{"bpf_percpu_obj_", needsObjects},
-	{"bpf_list_", needsObjects},
-	{"bpf_rbtree_", needsObjects},
-	{"bpf_refcount_", needsObjects},
 	{"bpf_wq_", needsWork},
 	{"bpf_task_work_", needsWork},
 	{"bpf_sock_", needsSockets},

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"github.com/skepdev/skep/vm/internal/heap"
 	"github.com/skepdev/skep/vm/internal/packet"
 )
 
@@ -28,6 +29,9 @@ type Env struct {
 	MTU func(ifindex uint32) (mtu int, ok bool)
 	// FIB answers bpf_fib_lookup over the bytes of struct bpf_fib_lookup.
 	FIB func(params []byte, flags uint32, skbLen int) int64
+
+	// Heap has the objects that programs allocate.
+	Heap *heap.Heap
 
 	// Timers are those of the machine's maps.
 	Timers Timers

@@ -21,8 +21,8 @@ func (t *Thread) awaitLock(word *uint32) bool {
 	return false
 }
 
-// lockable says whether a lock may lie at a: in the value of a map. Other
-// memory can stop being the run's while the lock is held.
+// lockable says whether a lock may lie at a: in the value of a map or in
+// an object, which stay memory. Other memory can stop being the run's while the lock is held.
 func (t *Thread) lockable(a uint64) bool {
 	for _, list := range [2][]*Map{t.prog.Maps, t.inner} {
 		for _, m := range list {
@@ -31,5 +31,5 @@ func (t *Thread) lockable(a uint64) bool {
 			}
 		}
 	}
-	return false
+	return t.prog.Heap && t.Env.Heap.Has(a, 4)
 }

@@ -61,6 +61,9 @@ func (t *Thread) common(a, size uint64, write bool) bool {
 			return true
 		}
 	}
+	if t.prog.Heap && t.Env.Heap.Has(a, size) {
+		return true
+	}
 	return !write && t.Env.readsTask(a, size)
 }
 

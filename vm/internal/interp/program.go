@@ -3,6 +3,7 @@ package interp
 import (
 	"github.com/skepdev/skep/abi"
 	"github.com/skepdev/skep/isa"
+	"github.com/skepdev/skep/vm/internal/heap"
 )
 
 // Helper is the body of a helper function. It reads its arguments from
@@ -28,6 +29,12 @@ type Program struct {
 	// Number tells programs apart that native code calls, by Env.Program; 0 if
 	// it does not call this one.
 	Number uint32
+
+	// Objects are the structures that the program can allocate, by the number
+	// of the type; PerCPUObjects the same with a copy for each CPU.
+	Objects, PerCPUObjects map[uint32]*heap.Type
+	// Heap says that the program works on allocated objects.
+	Heap bool
 
 	ops   []Op
 	facts []Fact

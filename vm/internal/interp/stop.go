@@ -90,6 +90,9 @@ func (t *Thread) explain(addr, size uint64, write bool) string {
 			return t.explainMap(m, addr, size, write)
 		}
 	}
+	if start, typ := t.Env.Heap.Object(addr); typ != nil && t.prog.Heap {
+		return fmt.Sprintf("byte %d of an object of type %s, which has %d", addr-start+size-1, typ.Name, typ.Size)
+	}
 	for _, r := range t.extra {
 		if near(addr, r.at, r.n) {
 			return fmt.Sprintf("byte %d of a %s of %d bytes", int64(addr-r.at+size-1), r.what, r.n)

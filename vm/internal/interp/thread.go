@@ -79,6 +79,9 @@ type Thread struct {
 	// Rand is the state of bpf_get_prandom_u32.
 	Rand uint64
 
+	// LastCPU is the CPU that bpf_cpumask_any_distribute gave last.
+	LastCPU int
+
 	missed   uint64 // the map of the latest lookup, if that found nothing
 	inner    []*Map // inner maps met in this run
 	extra    []region

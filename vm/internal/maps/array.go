@@ -120,11 +120,11 @@ func (m *arrayMap) Update(key, value Pointer, flags uint64, cpu int) syscall.Err
 		return e
 	}
 	if flags&abi.FlagLock != 0 {
-		defer m.endTimer(m.at(i, cpu))
+		defer m.endFields(m.at(i, cpu))
 		return m.setValueLocked(m.at(i, cpu), value)
 	}
 	m.setValue(m.at(i, cpu), value)
-	m.endTimer(m.at(i, cpu))
+	m.endFields(m.at(i, cpu))
 	return 0
 }
 
@@ -169,11 +169,11 @@ func (m *arrayMap) set(key, value []byte, flags uint64) syscall.Errno {
 			copy(bytesAt(m.at(i, cpu), m.stride), value[cpu*int(m.stride):])
 		}
 	case flags&abi.FlagLock != 0:
-		defer m.endTimer(m.at(i, 0))
+		defer m.endFields(m.at(i, 0))
 		return m.setValueLocked(m.at(i, 0), pointerTo(value))
 	default:
 		m.setValue(m.at(i, 0), pointerTo(value))
-		m.endTimer(m.at(i, 0))
+		m.endFields(m.at(i, 0))
 	}
 	return 0
 }
@@ -240,6 +240,9 @@ func (m *arrayMap) Memory() []byte {
 
 func (m *arrayMap) Close() {
 	if m.closed.CompareAndSwap(false, true) {
+		for i := uint32(0); len(m.spec.Fields) > 0 && i < m.spec.MaxEntries; i++ {
+			m.dropFields(m.at(i, 0))
+		}
 		m.env.unmap(m.mem)
 	}
 }

@@ -62,7 +62,7 @@ func (t *table) putLocked(s *stripe, key, value Pointer, hash uint32, flags uint
 			s.lru.add(&t.elems, i, inactive)
 		}
 		t.replace(i, old, from)
-		t.endTimer(t.value(old, 0))
+		t.endFields(t.value(old, 0))
 		s.spare = old
 	}
 	return 0, false
@@ -87,7 +87,7 @@ func (t *table) take(s *stripe, hash uint32) (uint32, syscall.Errno) {
 func (t *table) evict(s *stripe, i uint32) {
 	s.lru.remove(&t.elems, i)
 	t.unlink(i, t.place(i))
-	t.endTimer(t.value(i, 0))
+	t.endFields(t.value(i, 0))
 }
 
 // evictElsewhere frees an element of another stripe than that of hash.
@@ -184,7 +184,7 @@ func (t *table) removeLocked(s *stripe, i uint32, from Pointer) Object {
 		s.lru.remove(&t.elems, i)
 	}
 	t.unlink(i, from)
-	t.endTimer(t.value(i, 0))
+	t.endFields(t.value(i, 0))
 	o := s.objects[i]
 	delete(s.objects, i)
 	return o

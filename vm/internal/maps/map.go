@@ -5,6 +5,7 @@ import (
 
 	"github.com/skepdev/skep/abi"
 	"github.com/skepdev/skep/internal/host"
+	"github.com/skepdev/skep/vm/internal/heap"
 )
 
 // Spec describes a map as bpf(BPF_MAP_CREATE) does.
@@ -29,6 +30,9 @@ type Spec struct {
 	// left alone when values are copied, and ends with its element.
 	Timer       bool
 	TimerOffset uint32
+	// Fields are the other members of values that mean something: what they own
+	// goes with its element.
+	Fields []heap.Field
 }
 
 // Env is what a map needs from the machine it belongs to.
@@ -46,6 +50,8 @@ type Env struct {
 	// EndTimer is told the address of the timer in an element that goes. It is
 	// called with locks of the map held, and calls no method of it.
 	EndTimer func(addr uintptr)
+	// Heap has what fields of values own.
+	Heap *heap.Heap
 }
 
 // Keyed is a map that can tell the key of an element from the address of its

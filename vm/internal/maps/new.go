@@ -6,6 +6,7 @@ import (
 	"syscall"
 
 	"github.com/skepdev/skep/abi"
+	"github.com/skepdev/skep/vm/internal/heap"
 )
 
 // UnsupportedError says that a map type does not exist here.
@@ -142,6 +143,9 @@ func checkCommon(s *Spec) error {
 	if s.SpinLock && (uint64(s.SpinLockOffset)+4 > uint64(s.ValueSize) || s.SpinLockOffset%4 != 0) {
 		return s.refuse(syscall.EINVAL, "bpf_spin_lock at byte %d does not fit a value of %d bytes", s.SpinLockOffset, s.ValueSize)
 	}
+	if err := checkFields(s); err != nil {
+		return err
+	}
 	if s.Timer {
 		return checkTimer(s)
 	}
@@ -157,6 +161,25 @@ func checkTimer(s *Spec) error {
 		return s.refuse(syscall.EACCES, "values with a timer must be readable and writable for programs")
 	case s.Type != abi.MapHash && s.Type != abi.MapLRUHash && s.Type != abi.MapArray:
 		return s.refuse(syscall.EOPNOTSUPP, "values of this type cannot hold a timer")
+	}
+	return nil
+}
+
+// checkFields is map_check_btf for fields that own objects.
+func checkFields(s *Spec) error {
+	for _, f := range s.Fields {
+		own := f.Kind == heap.List || f.Kind == heap.Tree
+		switch {
+		case uint64(f.Offset)+uint64(f.Kind.Size()) > uint64(s.ValueSize) || f.Offset%4 != 0:
+			return s.refuse(syscall.EINVAL, "the field at byte %d does not fit a value of %d bytes", f.Offset, s.ValueSize)
+		case s.Flags&(abi.FlagRdonlyProg|abi.FlagWronlyProg) != 0:
+			return s.refuse(syscall.EACCES, "values that own objects must be readable and writable for programs")
+		case s.Type == abi.MapHash, s.Type == abi.MapLRUHash, s.Type == abi.MapArray:
+		case own, !perCPU(s.Type):
+			return s.refuse(syscall.EOPNOTSUPP, "values of this type cannot own objects")
+		default:
+			return s.refuse(syscall.EOPNOTSUPP, "values of each CPU cannot own objects in the embedded engine")
+		}
 	}
 	return nil
 }

@@ -256,11 +256,25 @@ func (t *table) Close() {
 			o.Release()
 		}
 	}
+	t.closeFields()
 	t.env.unmap(t.heads)
 	t.releaseElems(t.mem)
 	t.releaseElems(t.planes)
 	if n := t.elems.charged(); n != 0 {
 		t.elems.charge(-n)
+	}
+}
+
+// closeFields ends what elements own. Those that are not in use own nothing.
+func (t *table) closeFields() {
+	if len(t.spec.Fields) == 0 || t.elems.base == nil {
+		return
+	}
+	for i := range min(t.elems.fresh.Load(), t.spec.MaxEntries) {
+		t.dropFields(t.value(i, 0))
+	}
+	for i := range t.stripes {
+		t.dropFields(t.value(t.spec.MaxEntries+uint32(i), 0))
 	}
 }
 

@@ -1,8 +1,12 @@
 package maps
 
-import "syscall"
+import (
+	"cmp"
+	"slices"
+	"syscall"
+)
 
-// Copying of values. A bpf_spin_lock or bpf_timer inside a value belongs to the
+// Copying of values. A bpf_spin_lock or bpf_timer inside a value, or what owns objects, belongs to the
 // element: copies go around it, and what user space reads has zeroes there.
 
 const (
@@ -21,9 +25,10 @@ func specials(s *Spec) (out []span) {
 	if s.Timer {
 		out = append(out, span{uintptr(s.TimerOffset), timerSize})
 	}
-	if len(out) == 2 && out[0].at > out[1].at {
-		out[0], out[1] = out[1], out[0]
+	for _, f := range s.Fields {
+		out = append(out, span{uintptr(f.Offset), uintptr(f.Kind.Size())})
 	}
+	slices.SortFunc(out, func(a, b span) int { return cmp.Compare(a.at, b.at) })
 	return out
 }
 
@@ -58,9 +63,10 @@ func (c *common) getValue(dst, elem Pointer, lock bool) syscall.Errno {
 	return 0
 }
 
-// endTimer ends the timer of an element that is deleted or overwritten, if it
-// has one.
-func (c *common) endTimer(elem Pointer) {
+// endFields ends the timer of an element that is deleted or overwritten, and what
+// its fields own.
+func (c *common) endFields(elem Pointer) {
+	c.dropFields(elem)
 	if !c.spec.Timer || c.env.EndTimer == nil {
 		return
 	}
@@ -68,6 +74,13 @@ func (c *common) endTimer(elem Pointer) {
 	if load64(at) != 0 {
 		store64(at, 0)
 		c.env.EndTimer(addressOf(at))
+	}
+}
+
+// dropFields ends what the fields of an element own.
+func (c *common) dropFields(elem Pointer) {
+	for _, f := range c.spec.Fields {
+		c.env.Heap.DropField(uint64(addressOf(elem))+uint64(f.Offset), f.Kind)
 	}
 }
 
