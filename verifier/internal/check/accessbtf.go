@@ -27,7 +27,7 @@ func (c *Checker) accessBTF(r *Reg, a access) error {
 		return c.rejectReg(reg, RuleKernelPointer, EACCES, "R%d is ptr_%s access percpu memory: off=%d", a.reg, name, a.off)
 	}
 	ownAlloc := r.Flags&Alloc != 0
-	if a.write && !(ownAlloc && r.Flags&(Untrusted|RCU) == 0) {
+	if a.write && (!ownAlloc || r.Flags&Untrusted != 0) {
 		if ownAlloc || !c.structWritable(e.t, a.off, a.size) {
 			return c.rejectReg(reg, RuleReadOnly, EACCES, "only read is supported")
 		}
