@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -87,8 +88,37 @@ func localTypeID(types *btf.Spec) func(btf.Type) (btf.TypeID, error) {
 		if types == nil {
 			return 0, errors.New("the object's types are not known")
 		}
-		return types.TypeID(t)
+		id, err := types.TypeID(t)
+		if err != nil && t.TypeName() != "" {
+			// A copy of the collection has types of its own under the same numbers,
+			// but its instructions still refer to the first ones.
+			return copiedTypeID(types, t, err)
+		}
+		return id, err
 	}
+}
+
+// copiedTypeID is the number of the one type of t's name and kind; err if there
+// are more.
+func copiedTypeID(types *btf.Spec, t btf.Type, err error) (btf.TypeID, error) {
+	named, e := types.AnyTypesByName(t.TypeName())
+	if e != nil {
+		return 0, err
+	}
+	var found btf.Type
+	for _, n := range named {
+		if reflect.TypeOf(n) != reflect.TypeOf(t) {
+			continue
+		}
+		if found != nil {
+			return 0, err
+		}
+		found = n
+	}
+	if found == nil {
+		return 0, err
+	}
+	return types.TypeID(found)
 }
 
 // fixup is what a btf.COREFixup says, read from its text because its fields are

@@ -38,9 +38,9 @@ var reasons = map[abi.HelperID]string{
 	abi.FnReadBranchRecords: needsCPU, abi.FnGetBranchSnapshot: needsCPU, abi.FnPerfProgReadValue: needsCPU,
 	abi.FnSkbOutput: needsKernel, abi.FnXdpOutput: needsKernel, abi.FnDPath: needsFiles,
 	abi.FnSnprintfBtf: needsTypes, abi.FnSeqPrintfBtf: needsTypes,
-	 abi.FnSysBpf: needsBPF, abi.FnSysClose: needsBPF,
+	abi.FnSysBpf: needsBPF, abi.FnSysClose: needsBPF,
 	abi.FnBtfFindByNameKind: needsTypes, abi.FnKallsymsLookupName: needsKernel, abi.FnFindVma: needsKernel,
-	 abi.FnBprmOptsSet: needsKernel, abi.FnImaInodeHash: needsFiles, abi.FnImaFileHash: needsFiles,
+	abi.FnBprmOptsSet: needsKernel, abi.FnImaInodeHash: needsFiles, abi.FnImaFileHash: needsFiles,
 	abi.FnRcRepeat: needsKernel, abi.FnRcKeydown: needsKernel, abi.FnRcPointerRel: needsKernel,
 }
 
