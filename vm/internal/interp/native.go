@@ -100,20 +100,8 @@ const (
 	resumed                // native code can go on behind t.pc
 )
 
-// begin runs the program from its first instruction to the end; if it is
-// false, t.stop tells why there was none.
-func (t *Thread) begin() bool {
-	n, base := t.prog.Native, t.R[10]
-	if n == nil {
-		return t.interpreted(0, base)
-	}
-	savedAt(t.stackBase).native = uint64(n.Exit)
-	t.lend(n.Begin, n.Begin)
-	return t.goOn(base)
-}
-
-// run is begin for a function that Go called at slot pc with the frame pointer
-// base.
+// run runs a function that Go called at slot pc, with the frame pointer base, to
+// its end; if it is false, t.stop tells why there was none.
 func (t *Thread) run(base uint64, pc int) bool {
 	n := t.prog.Native
 	if n == nil {

@@ -138,7 +138,19 @@ func (t *Thread) Run(p *Program) (uint64, error) {
 	t.reset(p)
 	t.R[1] = t.ctxBase
 	t.syncPacket()
-	return t.finish(t.begin())
+	n := p.Native
+	if n == nil {
+		return t.finish(t.interpreted(0, t.R[10]))
+	}
+	base := t.R[10]
+	savedAt(t.stackBase).native = uint64(n.Exit)
+	t.lend(n.Begin, n.Begin)
+	// Most runs enter native code once, hold nothing when they leave it, and
+	// are over.
+	if t.pc == atExit && t.R[10] == base && t.stop == nil && t.lock == 0 && len(t.extra) == 0 && len(t.inner) == 0 {
+		return t.R[0], nil
+	}
+	return t.finish(t.goOn(base))
 }
 
 // RunFunction executes the function at slot of p, which the program takes the
@@ -159,9 +171,15 @@ func (t *Thread) RunFunction(p *Program, slot int32, borrowed []byte, args ...ui
 
 // reset makes the thread that of a run of p.
 func (t *Thread) reset(p *Program) {
-	t.prog, t.tails, t.mayGotos, t.pc, t.borrowed = p, 0, 0, 0, 0
+	if t.prog != p {
+		t.prog = p
+	}
+	t.tails, t.mayGotos, t.pc, t.borrowed = 0, 0, 0, 0
 	t.budget = t.Env.MaxInstructions
-	t.stop, t.missed = nil, 0
+	t.missed = 0
+	if t.stop != nil {
+		t.stop = nil
+	}
 	t.val, t.wval = span{}, span{}
 	t.R[10] = t.stackBase + frameStride
 }
@@ -177,7 +195,9 @@ func (t *Thread) finish(ok bool) (uint64, error) {
 			return 0, t.stop
 		}
 	}
-	t.inner = t.innerBuf[:0]
+	if len(t.inner) != 0 {
+		t.inner = t.innerBuf[:0]
+	}
 	return t.R[0], nil
 }
 
@@ -248,15 +268,18 @@ func (t *Thread) ClearPacket() {
 
 // syncPacket takes over the packet's bounds after they changed.
 func (t *Thread) syncPacket() {
-	t.pkt, t.wpkt = span{}, span{}
-	if b := t.Packet; b != nil {
-		at, n := b.Window()
-		t.data, t.end = b.DataPtr(), b.EndPtr()
-		t.pkt = span{at, n}
-		if t.prog.PacketWritable {
-			t.wpkt = t.pkt
-		}
+	b := t.Packet
+	if b == nil {
+		t.pkt, t.wpkt = span{}, span{}
+		return
 	}
+	at, n := b.Window()
+	t.data, t.end = b.DataPtr(), b.EndPtr()
+	t.pkt.at, t.pkt.n = at, n
+	if !t.prog.PacketWritable {
+		at, n = 0, 0
+	}
+	t.wpkt.at, t.wpkt.n = at, n
 }
 
 // PacketChanged tells the thread that a helper moved the packet's bounds.
