@@ -21,11 +21,12 @@ import (
 func main() {
 	format := flag.String("o", "table", "table or json")
 	rounds := flag.Int("rounds", 9, "how often each is measured; the median counts")
+	best := flag.Bool("best", false, "the best round counts rather than the median: for machines that others use too")
 	compiler := flag.String("cc", "gcc", "the compiler of the native peers; empty leaves them out")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *format, *compiler, max(*rounds, 1), flag.Args()); err != nil {
+	if err := run(ctx, options{*format, *compiler, max(*rounds, 1), *best}, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -44,8 +45,14 @@ type row struct {
 	KernelLoad   float64 `json:"kernel_load_us,omitempty"`
 }
 
-func run(ctx context.Context, format, compiler string, rounds int, only []string) error {
-	native, err := nativeTimes(ctx, compiler)
+type options struct {
+	format, compiler string
+	rounds           int
+	best             bool
+}
+
+func run(ctx context.Context, o options, only []string) error {
+	native, err := nativeTimes(ctx, o.compiler)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench: without native peers:", err)
 	}
@@ -76,12 +83,12 @@ func run(ctx context.Context, format, compiler string, rounds int, only []string
 			continue
 		}
 		r := row{Program: name, Native: native[name]}
-		if err := measure(&r, peers, rounds); err != nil {
+		if err := measure(&r, peers, o); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		rows = append(rows, r)
 	}
-	if format == "json" {
+	if o.format == "json" {
 		enc := json.NewEncoder(os.Stdout)
 		enc.SetIndent("", "  ")
 		return enc.Encode(rows)

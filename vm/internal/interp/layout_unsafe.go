@@ -11,6 +11,7 @@ type Layout struct {
 	R, PC, Fuel                   int32
 	ExitPC, Tails, Number         int32
 	Scratch                       int32
+	FirstFrame                    int32 // frame pointer of a run's first function
 	LastFrame                     int32 // frame pointer from which no calls are possible
 	ContextLen                    int32 // bytes of a context that is memory, else 0
 	XDP                           int32 // pointer to a packet.XDP
@@ -70,11 +71,12 @@ func ThreadLayout() Layout {
 	var t Thread
 	return Layout{
 		R: int32(unsafe.Offsetof(t.R)), PC: int32(unsafe.Offsetof(t.pc)), Fuel: int32(unsafe.Offsetof(t.fuel)),
-		Scratch:   int32(unsafe.Offsetof(t.scratch)),
-		Tails:     int32(unsafe.Offsetof(t.tails)),
-		Number:    int32(unsafe.Offsetof(t.number)),
-		ExitPC:    int32(unsafe.Offsetof(t.exitPC)),
-		LastFrame: int32(unsafe.Offsetof(t.lastFrame)), ContextLen: int32(unsafe.Offsetof(t.ctxLen)), XDP: int32(unsafe.Offsetof(t.XDP)),
+		Scratch:    int32(unsafe.Offsetof(t.scratch)),
+		Tails:      int32(unsafe.Offsetof(t.tails)),
+		Number:     int32(unsafe.Offsetof(t.number)),
+		ExitPC:     int32(unsafe.Offsetof(t.exitPC)),
+		FirstFrame: int32(unsafe.Offsetof(t.firstFrame)),
+		LastFrame:  int32(unsafe.Offsetof(t.lastFrame)), ContextLen: int32(unsafe.Offsetof(t.ctxLen)), XDP: int32(unsafe.Offsetof(t.XDP)),
 		CPU: int32(unsafe.Offsetof(t.CPU)), Missed: int32(unsafe.Offsetof(t.missed)),
 		IfIndex: int32(unsafe.Offsetof(t.XDP.IngressIfIndex)), RxQueue: int32(unsafe.Offsetof(t.XDP.RxQueueIndex)),
 		Context: int32(unsafe.Offsetof(t.ctxBase)),

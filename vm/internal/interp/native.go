@@ -18,7 +18,8 @@ type Native struct {
 	// exits; the latter with all registers.
 	Exit, LeaveAtExit uintptr
 	// Tail takes over from another program's native code, with the context in
-	// r1 and the first frame's pointer in r10.
+	// r1, the first frame's pointer in r10 and the fuel in the compiler's
+	// register B.
 	Tail uintptr
 	// Slots are the addresses at which the slots begin, relative to Resume.
 	Slots []uint32

@@ -52,12 +52,13 @@ type Thread struct {
 	// not. The signal handler writes them.
 	faultPC, faultAddress uintptr
 
-	stackBase uint64
-	lastFrame uint64 // r10 of the deepest frame
-	ctxBase   uint64
-	ctxLen    uint64 // of a context that is plain memory
-	ctx       Context
-	side      span // memory besides the context that it points to
+	stackBase  uint64
+	firstFrame uint64 // r10 of the first frame
+	lastFrame  uint64 // r10 of the deepest frame
+	ctxBase    uint64
+	ctxLen     uint64 // of a context that is plain memory
+	ctx        Context
+	side       span // memory besides the context that it points to
 	// Timer is the timer whose callback runs, or 0.
 	Timer uint64
 	// Retval is what bpf_get_retval gives and bpf_set_retval sets.
@@ -126,7 +127,7 @@ func (s span) has(a, n uint64) bool {
 func NewThread(cpu int, env *Env, mem []byte) *Thread {
 	t := &Thread{CPU: cpu, Env: env, stackBase: addressOf(mem)}
 	t.ctxBase = t.stackBase + stackSize
-	t.lastFrame = t.stackBase + stackSize
+	t.firstFrame, t.lastFrame = t.stackBase+frameStride, t.stackBase+stackSize
 	t.inner, t.extra, t.Text = t.innerBuf[:0], t.extraBuf[:0], make([]byte, 0, 1024)
 	t.Rand = env.Now() ^ uint64(cpu+1)*0x9e3779b97f4a7c15
 	return t

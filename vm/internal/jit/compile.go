@@ -68,8 +68,8 @@ func compile(p *interp.Program, a asm.Assembler, profile *Profile) *compiler {
 	c.findGlobals()
 	c.findSpare()
 	c.at(-1, false)
-	c.enterAndLeave()
 	live := liveness(c.flow)
+	c.enterAndLeave(liveAtStart(ops, live))
 	loops := c.loops()
 	for i := 0; i < len(ops); i++ {
 		if loops[i] {
@@ -126,8 +126,9 @@ func (c *compiler) findGlobals() {
 	}
 }
 
-// enterAndLeave is the code around the program's own.
-func (c *compiler) enterAndLeave() {
+// enterAndLeave is the code around the program's own. Of registers that are read
+// before they are written, and so are in start, programs see zeroes.
+func (c *compiler) enterAndLeave(start set) {
 	for i, r := range c.R {
 		if c.used.has(uint8(i)) {
 			c.Load(8, r, c.Thread, c.register(uint8(i)))
@@ -136,25 +137,15 @@ func (c *compiler) enterAndLeave() {
 	c.loadFuel()
 	c.JmpReg(c.A)
 
-	c.begin = c.Pos()
-	c.Load(8, c.R[1], c.Thread, c.register(1))
-	c.Load(8, c.R[10], c.Thread, c.register(10))
-	for i, r := range c.R {
-		if i != 1 && i != 10 && c.used.has(uint8(i)) {
-			c.MovImm(r, 0)
-		}
-	}
-	c.loadFuel()
-	start := c.Jmp()
-
-	// From another program: it left its fuel in the thread.
+	// From another program, which left its fuel in B: by way of memory, a chain
+	// of calls would wait for that.
 	c.tail = c.Pos()
-	for i, r := range c.R {
-		if i != 1 && i != 10 && c.used.has(uint8(i)) {
-			c.MovImm(r, 0)
-		}
+	c.clear(start)
+	if c.hasFuel {
+		c.Mov(asm.W64, c.fuel, c.B)
+	} else {
+		c.Store(8, c.Thread, c.layout.Fuel, c.B)
 	}
-	c.loadFuel()
 	c.StoreImm(4, c.Thread, c.layout.Number, int32(c.p.Number))
 	ownExit := c.Address(c.A)
 	c.Store(8, c.R[10], interp.SavedNative-interp.FrameStride, c.A)
@@ -181,8 +172,22 @@ func (c *compiler) enterAndLeave() {
 	}
 	c.storeFuel()
 	c.Ret()
-	c.Patch(start, c.Pos())
+	// The most frequent way in falls through to the program.
+	c.begin = c.Pos()
+	c.Load(8, c.R[1], c.Thread, c.register(1))
+	c.Load(8, c.R[10], c.Thread, c.register(10))
+	c.clear(start)
+	c.loadFuel()
 	c.Patch(tailStart, c.Pos())
+}
+
+// clear makes registers zero, but for those that every run begins with.
+func (c *compiler) clear(which set) {
+	for i, r := range c.R {
+		if i != isa.R1 && i != isa.R10 && (which & c.used).has(uint8(i)) {
+			c.MovImm(r, 0)
+		}
+	}
 }
 
 // register is where the thread keeps register i.

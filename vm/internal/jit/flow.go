@@ -69,8 +69,8 @@ func hint(h held) kind {
 }
 
 // note is what the flow says about one slot: what its base register, or for
-// calls of helpers r1 and r2, hold.
-type note struct{ base, arg held }
+// calls of helpers r1, r2 and r3, hold.
+type note struct{ base, arg, third held }
 
 // flow follows what registers hold along all paths.
 type flow struct {
@@ -202,9 +202,9 @@ func noteOf(op *interp.Op, s *state) note {
 	case c >= interp.OpStore8 && c <= interp.OpStoreStackK64, c == interp.OpAtomic32, c == interp.OpAtomic64:
 		return note{base: s[op.Dst]}
 	case c == interp.OpTailCall:
-		return note{base: s[isa.R2], arg: s[isa.R1]}
+		return note{base: s[isa.R2], arg: s[isa.R1], third: s[isa.R3]}
 	case c == interp.OpHelper:
-		return note{base: s[isa.R1], arg: s[isa.R2]}
+		return note{base: s[isa.R1], arg: s[isa.R2], third: s[isa.R3]}
 	}
 	return note{}
 }

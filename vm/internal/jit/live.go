@@ -97,6 +97,12 @@ func liveness(f *flow) []set {
 	return after
 }
 
+// liveAtStart are the registers that a program may read before it writes them.
+func liveAtStart(ops []interp.Op, after []set) set {
+	reads, writes := usesOf(&ops[0])
+	return after[0]&^writes | reads
+}
+
 // mentioned are the registers that an operation has to do with at all.
 func mentioned(op *interp.Op) set {
 	args := set(1<<(isa.R5+1) - 1)
