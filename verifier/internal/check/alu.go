@@ -107,7 +107,7 @@ func (c *Checker) move32(ins isa.Instruction, src, dst *Reg) error {
 	case src.Kind != Scalar:
 		c.setUnknown(dst)
 	case ins.Off == 0:
-		whole := src.width() <= 32
+		whole := src.width() <= 32 && c.opts.since(6, 6)
 		if whole {
 			c.keepID(src)
 		}
@@ -119,7 +119,7 @@ func (c *Checker) move32(ins isa.Instruction, src, dst *Reg) error {
 		c.copyExtended(ins, src, dst)
 		dst.Range.SignExtend32(int(ins.Off) / 8)
 	}
-	dst.Range.ZeroExtend32()
+	c.era.ZeroExtend32(&dst.Range)
 	return nil
 }
 
@@ -226,13 +226,14 @@ func (c *Checker) numberMath(ins isa.Instruction, dst, src *Reg) error {
 	if op == isa.OpSub || delta < 0 {
 		keep = keep && c.opts.since(6, 18)
 	}
+	keep = keep && c.opts.since(6, 11)
 	if op == isa.OpAnd || op == isa.OpOr {
 		if err := c.forkSign(ins, dst, src); err != nil {
 			return err
 		}
 	}
 	// Division, signed or not, leaves nothing known but its width.
-	dst.Range.Apply(op, is64, &src.Range)
+	c.era.Apply(op, is64, &dst.Range, &src.Range)
 	if !keep {
 		dst.unlink()
 		return nil

@@ -5,13 +5,6 @@ import (
 	"github.com/skepdev/skep/verifier/internal/scalar"
 )
 
-// flipped is the comparison with its sides exchanged.
-var flipped = [16]uint8{
-	isa.OpJEQ >> 4: isa.OpJEQ, isa.OpJNE >> 4: isa.OpJNE, isa.OpJSET >> 4: isa.OpJSET,
-	isa.OpJGE >> 4: isa.OpJLE, isa.OpJGT >> 4: isa.OpJLT, isa.OpJLE >> 4: isa.OpJGE, isa.OpJLT >> 4: isa.OpJGT,
-	isa.OpJSGE >> 4: isa.OpJSLE, isa.OpJSGT >> 4: isa.OpJSLT, isa.OpJSLE >> 4: isa.OpJSGE, isa.OpJSLT >> 4: isa.OpJSGT,
-}
-
 // branch follows a conditional jump: one way if the other is impossible, else
 // the fall-through now and the jump later (check_cond_jmp_op).
 func (c *Checker) branch(ins isa.Instruction) error {
@@ -127,16 +120,16 @@ func (c *Checker) branchTaken(a, b *Reg, op uint8, is32 bool) int {
 		return packetTaken(a, b, op)
 	}
 	if a.Kind == Scalar && b.Kind == Scalar {
-		return scalar.Outcome(op, is32, &a.Range, &b.Range)
+		return c.era.Outcome(op, is32, &a.Range, &b.Range)
 	}
 	if is32 {
 		return -1
 	}
 	if !b.isConstScalar(false) {
-		op = flipped[op>>4]
+		op = scalar.Flip(op)
 		a, b = b, a
 	}
-	if !b.isConstScalar(false) || !a.notNull() || b.Value() != 0 {
+	if !b.isConstScalar(false) || !c.notNull(a) || b.Value() != 0 {
 		return -1
 	}
 	switch op {
@@ -154,7 +147,7 @@ func packetTaken(a, b *Reg, op uint8) int {
 	switch {
 	case b.Kind == PacketEnd:
 	case a.Kind == PacketEnd:
-		pkt, op = b, flipped[op>>4]
+		pkt, op = b, scalar.Flip(op)
 	default:
 		return -1
 	}
@@ -188,8 +181,8 @@ func (c *Checker) refine(ins isa.Instruction, dst, src *Reg, oregs *[11]Reg, is3
 		} else {
 			c.fake[1] = c.fake[0]
 		}
-		scalar.Deny(ins.JumpOp(), is32, &dst.Range, &src.Range)
-		scalar.Assume(ins.JumpOp(), is32, &odst.Range, &osrc.Range)
+		c.era.Deny(ins.JumpOp(), is32, &dst.Range, &src.Range)
+		c.era.Assume(ins.JumpOp(), is32, &odst.Range, &osrc.Range)
 	}
 	if ins.Source() == isa.SrcX && src.Kind == Scalar && src.ID != 0 {
 		c.syncLinked(c.cur, src, links)
@@ -202,9 +195,9 @@ func (c *Checker) refine(ins isa.Instruction, dst, src *Reg, oregs *[11]Reg, is3
 }
 
 // inferNotNull: a pointer that may be NULL is not where it equals one that is
-// not.
+// not. Linux 6.2 found that out.
 func (c *Checker) inferNotNull(ins isa.Instruction, regs, oregs *[11]Reg, is32 bool) {
-	if is32 || ins.Source() != isa.SrcX {
+	if is32 || ins.Source() != isa.SrcX || !c.opts.since(6, 2) {
 		return
 	}
 	a, b := &regs[ins.Dst], &regs[ins.Src]
@@ -220,7 +213,7 @@ func (c *Checker) inferNotNull(ins isa.Instruction, regs, oregs *[11]Reg, is32 b
 	default:
 		return
 	}
-	aNot, bNot := a.notNull(), b.notNull()
+	aNot, bNot := c.notNull(a), c.notNull(b)
 	if aNot && b.maybeNull() {
 		c.clearNull(&equal[ins.Src])
 	}

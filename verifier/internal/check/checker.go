@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/skepdev/skep/isa"
+	"github.com/skepdev/skep/verifier/internal/scalar"
 )
 
 // Limits of Linux (include/linux/bpf_verifier.h, kernel/bpf/verifier.c).
@@ -51,6 +52,7 @@ type Checker struct {
 	ctx   context.Context
 	prog  *Program
 	opts  Options
+	era   scalar.Era // whose arithmetic counts
 	types *typeTable
 	log   logger
 	pool  pool
@@ -98,7 +100,7 @@ func newChecker(ctx context.Context, p *Program, opts Options) *Checker {
 	if opts.Arch == "" {
 		opts.Arch = "amd64"
 	}
-	c := &Checker{ctx: ctx, prog: p, opts: opts, insns: p.Instructions, insn: -1, prev: -1}
+	c := &Checker{ctx: ctx, prog: p, opts: opts, era: opts.era(), insns: p.Instructions, insn: -1, prev: -1}
 	c.log.level, c.log.max = opts.LogLevel, opts.MaxLog
 	if c.log.max == 0 {
 		c.log.max = 16 << 20

@@ -483,7 +483,7 @@ func (c *Checker) refineResult(h *helperCall, r *Reg) {
 		rng := scalar.Unknown()
 		rng.SMin, rng.SMax = -maxErrno, int64(h.sizeMax)
 		rng.S32Min, rng.S32Max = -maxErrno, int32(h.sizeMax)
-		rng.Sync()
+		c.era.Sync(&rng)
 		r.Range = rng
 	case abi.FnGetSmpProcessorId:
 		if c.opts.since(6, 11) {

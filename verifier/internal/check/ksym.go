@@ -14,7 +14,7 @@ func (c *Checker) loadKsym(r *Reg, k Ksym) error {
 		if !k.Weak {
 			r.UMin = 1
 			r.UMax = math.MaxUint64
-			r.Sync()
+			c.era.Sync(&r.Range)
 		}
 		return nil
 	}

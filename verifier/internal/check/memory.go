@@ -43,7 +43,7 @@ func (c *Checker) memAccess(a access) error {
 		if a.signed {
 			v.Range.SignExtend(a.size)
 		} else {
-			v.Range.Truncate(a.size)
+			c.era.Truncate(&v.Range, a.size)
 		}
 	}
 	return nil

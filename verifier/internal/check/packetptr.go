@@ -1,6 +1,9 @@
 package check
 
-import "github.com/skepdev/skep/isa"
+import (
+	"github.com/skepdev/skep/isa"
+	"github.com/skepdev/skep/verifier/internal/scalar"
+)
 
 // boundPacket learns how many bytes of the packet may be accessed from a
 // comparison with its end, or of metadata from one with its start
@@ -15,7 +18,7 @@ func (c *Checker) boundPacket(ins isa.Instruction, dst, src *Reg, here, there *S
 	}
 	op, ptr, reg := ins.JumpOp(), *dst, ins.Dst
 	if !ptrLeft {
-		op, ptr, reg = flipped[op>>4], *src, ins.Src
+		op, ptr, reg = scalar.Flip(op), *src, ins.Src
 	}
 	switch op {
 	case isa.OpJGT: // beyond the end there, within it here

@@ -9,6 +9,7 @@ import (
 
 	"github.com/skepdev/skep/abi"
 	"github.com/skepdev/skep/isa"
+	"github.com/skepdev/skep/verifier/internal/scalar"
 )
 
 // Program is what is to be checked.
@@ -120,6 +121,9 @@ const Newest = 6<<16 | 18<<8
 func (o *Options) since(major, minor uint32) bool {
 	return cmp.Or(o.Kernel, Newest)>>8 >= major<<8|minor
 }
+
+// era is the version whose arithmetic of numbers counts.
+func (o *Options) era() scalar.Era { return scalar.Era(cmp.Or(o.Kernel, Newest) >> 8) }
 
 // Result is what is known of an accepted program, and the statistics of either
 // outcome.

@@ -64,7 +64,7 @@ func (c *Checker) pointerMath(ins isa.Instruction, ptr, off *Reg) error {
 	if err := c.saneOffset(&res, name); err != nil {
 		return err
 	}
-	res.Sync()
+	c.era.Sync(&res.Range)
 	*dst = res
 	if err := c.checkUnprivOffset(ins, dst); err != nil {
 		return err

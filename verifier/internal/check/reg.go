@@ -97,19 +97,22 @@ func (r *Reg) width() int { return bits.Len64(r.UMax) }
 
 func (r *Reg) unlink() { r.ID, r.Off = 0, 0 }
 
-// notNull reports a pointer that cannot be 0 (reg_not_null).
-func (r *Reg) notNull() bool {
+// notNull reports a pointer that cannot be 0 (reg_not_null). Before Linux 6.5
+// maps, memory and the kernel's own objects did not count.
+func (c *Checker) notNull(r *Reg) bool {
 	// An offset without bounds may wrap around to 0.
 	if r.maybeNull() || r.SMin <= -maxVarOff || r.SMax >= maxVarOff {
 		return false
 	}
 	switch r.Kind {
-	case Socket, TCPSock, XDPSock, SockCommon, MapValue, MapKey, ConstMap:
+	case Socket, TCPSock, XDPSock, SockCommon, MapValue, MapKey:
 		return r.Flags == 0
+	case ConstMap:
+		return r.Flags == 0 && c.opts.since(6, 5)
 	case Mem, Buf:
-		return r.Flags&^(RdOnly|RingBuf) == 0
+		return r.Flags&^(RdOnly|RingBuf) == 0 && c.opts.since(6, 5)
 	case BTFPtr:
-		return r.trusted()
+		return r.trusted() && c.opts.since(6, 5)
 	}
 	return false
 }

@@ -1,6 +1,9 @@
 package check
 
-import "github.com/skepdev/skep/isa"
+import (
+	"github.com/skepdev/skep/isa"
+	"github.com/skepdev/skep/verifier/internal/scalar"
+)
 
 // accessSource says whether an instruction or a called function accesses
 // memory.
@@ -132,16 +135,16 @@ func (c *Checker) writeStack(f *Frame, off, size, value int) error {
 	}
 	isStore := ins.Class() == isa.ClassST && ins.Mode() == isa.ModeMEM
 	switch {
-	case r != nil && off%slotBytes == 0 && r.Kind == Scalar && c.opts.bpfCapable():
+	case r != nil && off%slotBytes == 0 && r.Kind == Scalar && c.keepsNumber(r):
 		fits := r.width() <= 8*size
-		if fits {
+		if fits && c.opts.since(6, 9) {
 			c.keepID(r)
 		}
 		s.spill(r, size)
 		if !fits {
 			s.ID = 0
 		}
-	case r == nil && off%slotBytes == 0 && isStore && c.opts.bpfCapable():
+	case r == nil && off%slotBytes == 0 && isStore && c.opts.bpfCapable() && (ins.Imm != 0 || c.opts.since(6, 9)):
 		k := constReg(uint64(int64(ins.Imm)))
 		s.spill(&k, size)
 	case r != nil && r.Kind.spillable():
@@ -170,6 +173,12 @@ func (c *Checker) writeStack(f *Frame, off, size, value int) error {
 	}
 	c.pushHist(histStack, f.No, uint8(at), linkedRegs{})
 	return nil
+}
+
+// keepsNumber reports whether a spilled number stays known. Before Linux 6.9 one
+// of which nothing is known is some data, and 0 is zeroed memory.
+func (c *Checker) keepsNumber(r *Reg) bool {
+	return c.opts.bpfCapable() && (c.opts.since(6, 9) || r.Range != scalar.Unknown() && !r.isNull())
 }
 
 // writeStackVar is a store somewhere in a range of offsets
@@ -257,7 +266,8 @@ func (c *Checker) readStack(f *Frame, off, size, value int) error {
 func (c *Checker) fillPart(f *Frame, at, off, low, size, whole, value int) error {
 	s := &f.Slots[at]
 	dst := &c.cur.regs()[value]
-	if size <= whole && c.lowPart(off, size, whole) {
+	narrow := c.opts.since(6, 9) // before, a part of a spilled number is unknown
+	if (size == whole || size < whole && narrow) && c.lowPart(off, size, whole) {
 		*dst = s.Reg
 		if dst.width() > 8*size {
 			dst.unlink()
@@ -278,6 +288,8 @@ func (c *Checker) fillPart(f *Frame, at, off, low, size, whole, value int) error
 		return err
 	}
 	switch {
+	case !narrow:
+		c.setUnknown(dst)
 	case spills == size && s.IsConst() && s.Value() == 0:
 		c.setConst(dst, 0)
 		c.pushHist(histStack, f.No, uint8(at), linkedRegs{})
@@ -330,83 +342,4 @@ func (c *Checker) fillMixed(f *Frame, lo, hi, value int) {
 	} else {
 		c.setUnknown(dst)
 	}
-}
-
-// rawMem is memory that a called function writes without reading it.
-type rawMem struct {
-	reg  int // -1: none
-	size int
-}
-
-// stackUse is what a called function, or a load somewhere in a range, does with
-// stack memory.
-type stackUse struct {
-	helper, write, zeroOK bool
-	// raw is filled in where memory may be written without having been.
-	raw *rawMem
-}
-
-// stackReadable makes sure that a called function, or a load somewhere in a
-// range, finds initialized bytes; with raw it may write them first
-// (check_stack_range_initialized).
-func (c *Checker) stackReadable(reg int, r *Reg, off, size int, use stackUse) error {
-	raw := use.raw
-	if size == 0 && !use.zeroOK {
-		return c.rejectReg(reg, RuleArgumentSize, EACCES, "invalid zero-sized read")
-	}
-	extra, src, clobber, write := "", accessDirect, use.write, use.write
-	if use.helper {
-		src = accessHelper
-		if !c.opts.since(6, 14) {
-			extra, clobber, write = " indirect", true, true
-		}
-	}
-	if err := c.stackBounds(reg, r, off, size, src, write); err != nil {
-		return err
-	}
-	f := c.cur.Frames[r.Frame]
-	lo := off + int(int64(r.Value()))
-	hi := lo
-	if !r.IsConst() {
-		if !c.opts.bypassSpec() {
-			return c.rejectReg(reg, RuleStackRead, EACCES, "R%d%s variable offset stack access prohibited for !root, var_off=%s", reg, extra, tnumText(r.Bits))
-		}
-		raw = nil
-		lo, hi = int(r.SMin)+off, int(r.SMax)+off
-	}
-	if raw != nil {
-		for i := lo; i < hi+size; i++ {
-			if s := slotOf(i); s < len(f.Slots) && f.Slots[s].Types[(-i-1)%slotBytes] == SlotDyn {
-				return c.rejectReg(reg, RuleDynptr, EACCES, "potential write to dynptr at off=%d disallowed", i)
-			}
-		}
-		raw.reg, raw.size = reg, size
-		return nil
-	}
-	for i := lo; i < hi+size; i++ {
-		s := &f.Slots[slotOf(i)]
-		t := &s.Types[(-i-1)%slotBytes]
-		switch {
-		case *t == SlotMisc:
-		case *t == SlotZero, *t == SlotInvalid && c.opts.allowUninitStack():
-			if clobber {
-				*t = SlotMisc
-			}
-		case s.spilled() && (s.Kind == Scalar || c.opts.allowPtrLeaks()):
-			if clobber {
-				c.setUnknown(&s.Reg)
-				for j := range s.Types {
-					if s.Types[j] != SlotInvalid {
-						s.Types[j] = SlotMisc
-					}
-				}
-			}
-		case r.IsConst():
-			return c.rejectReg(reg, RuleStackRead, EACCES, "invalid%s read from stack R%d off %d+%d size %d", extra, reg, lo, i-lo, size)
-		default:
-			return c.rejectReg(reg, RuleStackRead, EACCES, "invalid%s read from stack R%d var_off %s+%d size %d", extra, reg, tnumText(r.Bits), i-lo, size)
-		}
-		c.live.noteRead(c, int(f.No), slotOf(i))
-	}
-	return nil
 }

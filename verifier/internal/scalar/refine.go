@@ -23,32 +23,30 @@ func Assume(op uint8, is32 bool, a, b *Range) {
 // Deny refines a and b by the contrary of "a op b" in place. They may be the
 // same register.
 func Deny(op uint8, is32 bool, a, b *Range) {
-	switch op {
-	case isa.OpJEQ:
-		refine(isa.OpJNE, is32, a, b)
-	case isa.OpJNE:
-		refine(isa.OpJEQ, is32, a, b)
-	case isa.OpJSET:
+	if op == isa.OpJSET {
 		refineClear(is32, a, b)
-	case isa.OpJGT:
-		refine(isa.OpJLE, is32, a, b)
-	case isa.OpJGE:
-		refine(isa.OpJLT, is32, a, b)
-	case isa.OpJLT:
-		refine(isa.OpJGE, is32, a, b)
-	case isa.OpJLE:
-		refine(isa.OpJGT, is32, a, b)
-	case isa.OpJSGT:
-		refine(isa.OpJSLE, is32, a, b)
-	case isa.OpJSGE:
-		refine(isa.OpJSLT, is32, a, b)
-	case isa.OpJSLT:
-		refine(isa.OpJSGE, is32, a, b)
-	case isa.OpJSLE:
-		refine(isa.OpJSGT, is32, a, b)
+	} else {
+		refine(contrary[op>>4], is32, a, b)
 	}
 	settle(a, b)
 }
+
+// contrary is the comparison that holds where another does not; JSET has none.
+var contrary = [16]uint8{
+	isa.OpJEQ >> 4: isa.OpJNE, isa.OpJNE >> 4: isa.OpJEQ,
+	isa.OpJGT >> 4: isa.OpJLE, isa.OpJLE >> 4: isa.OpJGT, isa.OpJGE >> 4: isa.OpJLT, isa.OpJLT >> 4: isa.OpJGE,
+	isa.OpJSGT >> 4: isa.OpJSLE, isa.OpJSLE >> 4: isa.OpJSGT, isa.OpJSGE >> 4: isa.OpJSLT, isa.OpJSLT >> 4: isa.OpJSGE,
+}
+
+// flipped is the comparison with its sides exchanged.
+var flipped = [16]uint8{
+	isa.OpJEQ >> 4: isa.OpJEQ, isa.OpJNE >> 4: isa.OpJNE, isa.OpJSET >> 4: isa.OpJSET,
+	isa.OpJGE >> 4: isa.OpJLE, isa.OpJGT >> 4: isa.OpJLT, isa.OpJLE >> 4: isa.OpJGE, isa.OpJLT >> 4: isa.OpJGT,
+	isa.OpJSGE >> 4: isa.OpJSLE, isa.OpJSGT >> 4: isa.OpJSLT, isa.OpJSLE >> 4: isa.OpJSGE, isa.OpJSLT >> 4: isa.OpJSGT,
+}
+
+// Flip is the comparison that says of "b op a" what op says of "a op b".
+func Flip(op uint8) uint8 { return flipped[op>>4] }
 
 func settle(a, b *Range) {
 	a.Sync()
