@@ -7,10 +7,16 @@ import (
 )
 
 // applyOld is adjust_scalar_min_max_vals of Linux 6.1: of products, disjunctions
-// and shifts nothing is known unless src is.
+// and shifts nothing is known unless src is. Where src is, a quotient is
+// unknown too, but on w registers it has 32 bits.
 func (r *Range) applyOld(op uint8, is64 bool, src *Range) {
 	s := *src
-	if !computableOld(op, is64, &s) {
+	known := s.IsConst()
+	if !is64 {
+		known = s.IsConst32()
+	}
+	counts := op == isa.OpAdd || op == isa.OpSub || op == isa.OpAnd // with unknown numbers, too
+	if s.contradictsOld(is64) || !known && !counts {
 		*r = Unknown()
 		return
 	}
@@ -29,8 +35,10 @@ func (r *Range) applyOld(op uint8, is64 bool, src *Range) {
 		r.mulOld64(&s)
 	case isa.OpAnd, isa.OpOr, isa.OpXor:
 		r.bitwiseOld(op, &s)
-	default:
+	case isa.OpLsh, isa.OpRsh, isa.OpArsh:
 		r.shiftOld(op, is64, &s)
+	default:
+		*r = Unknown()
 	}
 	if !is64 {
 		r.assign32()
@@ -38,35 +46,26 @@ func (r *Range) applyOld(op uint8, is64 bool, src *Range) {
 	r.syncOld()
 }
 
-func computableOld(op uint8, is64 bool, s *Range) bool {
-	known, width := s.IsConst(), uint64(64)
-	broken := s.SMin > s.SMax || s.UMin > s.UMax || known && (s.SMin != s.SMax || s.UMin != s.UMax)
-	if !is64 {
-		known, width = s.IsConst32(), 32
-		broken = s.S32Min > s.S32Max || s.U32Min > s.U32Max || known && (s.S32Min != s.S32Max || s.U32Min != s.U32Max)
+// contradictsOld reports an operand of a path that no run can take.
+func (r *Range) contradictsOld(is64 bool) bool {
+	if is64 {
+		return r.SMin > r.SMax || r.UMin > r.UMax || r.IsConst() && (r.SMin != r.SMax || r.UMin != r.UMax)
 	}
-	switch {
-	case broken:
-		return false
-	case op == isa.OpAdd, op == isa.OpSub, op == isa.OpAnd:
-		return true
-	case op == isa.OpMul, op == isa.OpOr, op == isa.OpXor:
-		return known
-	case op == isa.OpLsh, op == isa.OpRsh, op == isa.OpArsh:
-		return known && s.UMax < width
-	}
-	return false
+	return r.S32Min > r.S32Max || r.U32Min > r.U32Max || r.IsConst32() && (r.S32Min != r.S32Max || r.U32Min != r.U32Max)
 }
 
 // shiftOld leaves the low half's bounds as its bits have them, for assign32 to
 // take.
 func (r *Range) shiftOld(op uint8, is64 bool, s *Range) {
-	if is64 {
+	switch {
+	case is64 && s.UMax < 64:
 		r.alu64(op, s)
-		return
+	case !is64 && s.UMax < 32:
+		r.alu32(op, s)
+		r.update32()
+	default:
+		*r = Unknown()
 	}
-	r.alu32(op, s)
-	r.update32()
 }
 
 // addOld64 is add64 that gives up wherever a bound wraps.

@@ -14,6 +14,7 @@ const Newest Era = 6<<8 | 18
 
 const (
 	linux6_4 Era = 6<<8 | 4
+	linux6_6 Era = 6<<8 | 6
 	linux6_8 Era = 6<<8 | 8
 )
 

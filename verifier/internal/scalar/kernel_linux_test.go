@@ -26,6 +26,7 @@ var programs = flag.Int("scalar.programs", 1500, "how many random programs to co
 // of a number decides whether Linux accepts.
 type program struct {
 	*rand.Rand
+	era   Era
 	insns []isa.Instruction
 	jumps []int // whose targets are not set yet
 }
@@ -35,8 +36,8 @@ const (
 	numbers = 9 // r0 to r8
 )
 
-func randomProgram(rng *rand.Rand, fd int) []isa.Instruction {
-	p := program{Rand: rng}
+func randomProgram(rng *rand.Rand, era Era, fd int) []isa.Instruction {
+	p := program{Rand: rng, era: era}
 	p.add(isa.Instruction{Op: isa.LdImm64, Dst: pointer, Src: isa.PseudoMapValue, Imm: int32(fd)}, isa.Instruction{})
 	for reg := range uint8(numbers) {
 		p.load(reg)
@@ -50,7 +51,7 @@ func randomProgram(rng *rand.Rand, fd int) []isa.Instruction {
 		case k < 16:
 			p.load(p.reg())
 		case k < 17 && p.IntN(2) == 0:
-			p.add(isa.Instruction{Op: []uint8{isa.ToLE, isa.ToBE, isa.Bswap}[p.IntN(3)], Dst: p.reg(), Imm: int32(16 << p.IntN(3))})
+			p.add(isa.Instruction{Op: []uint8{isa.ToLE, isa.ToBE, isa.Bswap}[p.IntN(p.since6_6(2, 3))], Dst: p.reg(), Imm: int32(16 << p.IntN(3))})
 		default:
 			p.move()
 		}
@@ -76,19 +77,27 @@ func (p *program) add(ins ...isa.Instruction) { p.insns = append(p.insns, ins...
 func (p *program) reg() uint8                 { return uint8(p.IntN(numbers)) }
 
 func (p *program) load(reg uint8) {
-	switch p.IntN(8) {
-	case 7:
+	switch k := p.IntN(8); {
+	case k == 7:
 		v := randomValue(p.Rand)
 		p.add(isa.Instruction{Op: isa.LdImm64, Dst: reg, Imm: int32(v)}, isa.Instruction{Imm: int32(v >> 32)})
-	case 0:
+	case k == 0:
 		p.add(isa.Instruction{Op: []uint8{isa.MovK, isa.Mov32K}[p.IntN(2)], Dst: reg, Imm: p.imm()})
-	case 1:
+	case k == 1 && p.era >= linux6_6:
 		size := []uint8{isa.SizeB, isa.SizeH, isa.SizeW}[p.IntN(3)]
 		p.add(isa.Instruction{Op: isa.ClassLDX | isa.ModeMEMSX | size, Dst: reg, Src: pointer, Off: int16(8 * p.IntN(8))})
 	default:
 		size := []uint8{isa.SizeB, isa.SizeH, isa.SizeW, isa.SizeDW, isa.SizeDW}[p.IntN(5)]
 		p.add(isa.Instruction{Op: isa.ClassLDX | isa.ModeMEM | size, Dst: reg, Src: pointer, Off: int16(8 * p.IntN(8))})
 	}
+}
+
+// since6_6 is old before Linux 6.6, which brought instructions of version 4.
+func (p *program) since6_6(old, now int) int {
+	if p.era < linux6_6 {
+		return old
+	}
+	return now
 }
 
 func (p *program) imm() int32 { return int32(randomValue(p.Rand)) }
@@ -123,7 +132,7 @@ func (p *program) compute() {
 			ins.Imm = p.Int32N(width)
 		}
 	case isa.OpDiv, isa.OpMod:
-		ins.Off = int16(p.IntN(2))
+		ins.Off = int16(p.IntN(p.since6_6(1, 2)))
 		if ins.Source() == isa.SrcK && ins.Imm == 0 {
 			ins.Imm = 1
 		}
@@ -134,9 +143,9 @@ func (p *program) compute() {
 // move copies, narrows and extends, often so that Linux links the two registers,
 // and then often adds a constant to one of them.
 func (p *program) move() {
-	ins := isa.Instruction{Op: isa.MovX, Dst: p.reg(), Src: p.reg(), Off: []int16{0, 0, 0, 8, 16, 32}[p.IntN(6)]}
+	ins := isa.Instruction{Op: isa.MovX, Dst: p.reg(), Src: p.reg(), Off: []int16{0, 0, 0, 8, 16, 32}[p.IntN(p.since6_6(3, 6))]}
 	if p.IntN(3) == 0 {
-		ins.Op, ins.Off = isa.Mov32X, []int16{0, 0, 8, 16}[p.IntN(4)]
+		ins.Op, ins.Off = isa.Mov32X, []int16{0, 0, 8, 16}[p.IntN(p.since6_6(2, 4))]
 	}
 	p.add(ins)
 	for range p.IntN(2) {
@@ -159,17 +168,17 @@ func (p *program) compare() {
 // random programs, what it knows of each number with what we know, and the
 // verdicts: there must be no difference at all.
 func TestKernelKnowsTheSame(t *testing.T) {
-	fd := kernelMap(t)
+	fd, era := kernelMap(t)
 	rng := newRand(t)
 	buf := make([]byte, 16<<20)
 	var seen, paths, accepted int
 	for n := range *programs {
-		insns := randomProgram(rng, fd)
+		insns := randomProgram(rng, era, fd)
 		log, err := kernelVerify(insns, buf)
 		if err != nil && !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.EINVAL) {
 			t.Fatalf("program %d: %v\n%s", n, err, log)
 		}
-		w := walker{insns: insns, report: func(d difference) { t.Errorf("program %d: %v", n, d) }}
+		w := walker{era: era, insns: insns, report: func(d difference) { t.Errorf("program %d: %v", n, d) }}
 		if err := w.walk(log); err != nil {
 			t.Fatalf("program %d: %v\n%s", n, err, log)
 		}
@@ -194,7 +203,10 @@ func TestKernelKnowsTheSame(t *testing.T) {
 // TestKernelKnowsTheRows holds rows against the kernel: the walk compares each
 // step, so its end is what the kernel knows too.
 func TestKernelKnowsTheRows(t *testing.T) {
-	fd := kernelMap(t)
+	fd, era := kernelMap(t)
+	if era != Newest {
+		t.Skip("needs Linux 6.18, which knows what the rows say")
+	}
 	buf := make([]byte, 1<<20)
 	for _, row := range rows {
 		insns := rowProgram(t, row.program, fd)
@@ -202,14 +214,14 @@ func TestKernelKnowsTheRows(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v\n%s", row.name, err, log)
 		}
-		w := walker{insns: insns, report: func(d difference) { t.Errorf("%s: %v", row.name, d) }}
+		w := walker{era: era, insns: insns, report: func(d difference) { t.Errorf("%s: %v", row.name, d) }}
 		if err := w.walk(log); err != nil {
 			t.Errorf("%s: %v\n%s", row.name, err, log)
 		}
 	}
 }
 
-func kernelMap(t *testing.T) int {
+func kernelMap(t *testing.T) (fd int, era Era) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root to load programs into the kernel")
@@ -221,15 +233,21 @@ func kernelMap(t *testing.T) int {
 	if err := unix.Uname(&u); err != nil {
 		t.Fatal(err)
 	}
-	if release := unix.ByteSliceToString(u.Release[:]); !strings.HasPrefix(release, "6.18.") {
-		t.Skipf("needs Linux 6.18, whose verifier this is; this is %s", release)
+	release := unix.ByteSliceToString(u.Release[:])
+	switch {
+	case strings.HasPrefix(release, "6.18."):
+		era = Newest
+	case strings.HasPrefix(release, "6.1."):
+		era = 6<<8 | 1
+	default:
+		t.Skipf("needs Linux 6.18 or 6.1, whose verifiers these are; this is %s", release)
 	}
 	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: valueSize, MaxEntries: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { m.Close() })
-	return m.FD()
+	return m.FD(), era
 }
 
 // kernelVerify loads a program and returns the verifier's log of every

@@ -2,6 +2,7 @@ package scalar
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -104,4 +105,32 @@ func logForm(r Range) string {
 		return r.String()
 	}
 	return "scalar(" + r.String() + ")"
+}
+
+var logID = regexp.MustCompile(`id=\d+,?`)
+
+// oldLogForm is how Linux 6.1 prints a number, without its id
+// (print_verifier_state).
+func oldLogForm(r Range) string {
+	if r.IsConst() {
+		return strconv.FormatInt(int64(r.Value()), 10)
+	}
+	var parts []string
+	add := func(print bool, format string, v any) {
+		if print {
+			parts = append(parts, fmt.Sprintf(format, v))
+		}
+	}
+	add(r.SMin != int64(r.UMin) && r.SMin != math.MinInt64, "smin=%d", r.SMin)
+	add(r.SMax != int64(r.UMax) && r.SMax != math.MaxInt64, "smax=%d", r.SMax)
+	add(r.UMin != 0, "umin=%d", r.UMin)
+	add(r.UMax != math.MaxUint64, "umax=%d", r.UMax)
+	if !r.Bits.IsUnknown() {
+		parts = append(parts, fmt.Sprintf("var_off=(%#x; %#x)", r.Bits.Value, r.Bits.Mask))
+	}
+	add(int64(r.S32Min) != r.SMin && r.S32Min != math.MinInt32, "s32_min=%d", r.S32Min)
+	add(int64(r.S32Max) != r.SMax && r.S32Max != math.MaxInt32, "s32_max=%d", r.S32Max)
+	add(uint64(r.U32Min) != r.UMin && r.U32Min != 0, "u32_min=%d", int32(r.U32Min))
+	add(uint64(r.U32Max) != r.UMax && r.U32Max != math.MaxUint32, "u32_max=%d", int32(r.U32Max))
+	return "scalar(" + strings.Join(parts, ",") + ")"
 }

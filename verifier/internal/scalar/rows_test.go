@@ -106,7 +106,7 @@ func rowProgram(t *testing.T, text string, fd int) []isa.Instruction {
 
 func TestRows(t *testing.T) {
 	for _, row := range rows {
-		w := walker{insns: rowProgram(t, row.program, 0)}
+		w := walker{era: Newest, insns: rowProgram(t, row.program, 0)}
 		for at := 2; at < len(w.insns)-2; at = w.next {
 			w.step(at)
 		}

@@ -14,6 +14,7 @@ import (
 const valueSize = 64
 
 type walker struct {
+	era    Era
 	insns  []isa.Instruction
 	regs   registers
 	next   int
@@ -129,6 +130,9 @@ func (w *walker) walk(log string) error {
 // compare holds our registers against those that Linux names, reports what
 // differs, and goes on with what Linux says.
 func (w *walker) compare(d difference, state string) error {
+	if w.era < linux6_8 {
+		return w.compareOld(d, state)
+	}
 	for _, m := range logRegister.FindAllStringSubmatch(state, -1) {
 		reg, theirs, err := parseLogRegister(m)
 		if err != nil {
@@ -148,6 +152,25 @@ func (w *walker) compare(d difference, state string) error {
 	return nil
 }
 
+// compareOld compares what is printed: an old log leaves out bounds that are the
+// same as others.
+func (w *walker) compareOld(d difference, state string) error {
+	for _, m := range logRegister.FindAllStringSubmatch(state, -1) {
+		reg, err := strconv.Atoi(m[1])
+		if err != nil || w.regs[reg] == nil {
+			return fmt.Errorf("%v: no number here in R%d, but Linux says %s", d, reg, m[0])
+		}
+		w.seen++
+		theirs := logID.ReplaceAllString(m[2], "")
+		if ours := oldLogForm(w.regs[reg].Range); ours != theirs {
+			d.reg, d.ours, d.theirs = reg, w.regs[reg].Range, Unknown()
+			w.report(d)
+			return fmt.Errorf("R%d is %s here, but Linux says %s", reg, ours, theirs)
+		}
+	}
+	return nil
+}
+
 func (w *walker) step(at int) {
 	ins := w.insns[at]
 	w.next = at + ins.Width()
@@ -162,7 +185,7 @@ func (w *walker) step(at int) {
 		case ins.Mode() == isa.ModeMEMSX:
 			r.SignExtend(ins.Bytes())
 		case ins.Bytes() < 8:
-			r.Truncate(ins.Bytes())
+			w.era.Truncate(&r, ins.Bytes())
 		}
 		w.set(ins.Dst, r)
 	case isa.ClassALU, isa.ClassALU64:
@@ -205,7 +228,7 @@ func (w *walker) source(ins isa.Instruction) Range {
 func (w *walker) move(ins isa.Instruction) {
 	r := w.source(ins)
 	is64, size := ins.Class() == isa.ClassALU64, int(ins.Off)/8
-	same := is64 && size == 0 || size == 0 && r.UMax>>32 == 0 || size > 0 && r.UMax < 1<<(ins.Off-1)
+	same := is64 && size == 0 || size == 0 && r.UMax>>32 == 0 && w.era >= linux6_6 || size > 0 && r.UMax < 1<<(ins.Off-1)
 	var src number
 	if ins.Source() == isa.SrcX && same {
 		src = *w.regs[ins.Src]
@@ -226,7 +249,7 @@ func (w *walker) move(ins isa.Instruction) {
 	case size > 0:
 		dst.SignExtend32(size)
 	case !is64:
-		dst.ZeroExtend32()
+		w.era.ZeroExtend32(&dst.Range)
 	}
 	w.regs[ins.Dst] = &dst
 }
@@ -235,6 +258,10 @@ func (w *walker) alu(at int, ins isa.Instruction) {
 	op, is64, dst := ins.ALUOp(), ins.Class() == isa.ClassALU64, *w.regs[ins.Dst]
 	switch op {
 	case isa.OpEnd:
+		if w.era < linux6_8 {
+			w.set(ins.Dst, Unknown())
+			return
+		}
 		dst.Range = Swap(ins.Op, int(ins.Imm), dst.Range)
 		if ins.Op != isa.ToLE || ins.Imm != 64 {
 			dst = number{Range: dst.Range}
@@ -242,11 +269,15 @@ func (w *walker) alu(at int, ins isa.Instruction) {
 		w.regs[ins.Dst] = &dst
 		return
 	case isa.OpNeg:
-		w.set(ins.Dst, Alu(op, is64, dst.Range, Range{}))
+		r := Unknown()
+		if w.era >= linux6_8 {
+			r = Alu(op, is64, dst.Range, Range{})
+		}
+		w.set(ins.Dst, r)
 		return
 	}
 	src := w.source(ins)
-	if zero, ones, ok := Fork(op, &dst.Range, &src); ok {
+	if zero, ones, ok := Fork(op, &dst.Range, &src); ok && w.era >= linux6_8 {
 		queued, forked := w.regs, dst
 		forked.Range = zero
 		queued[ins.Dst] = &forked
@@ -254,8 +285,8 @@ func (w *walker) alu(at int, ins isa.Instruction) {
 		dst.Range = ones
 	}
 	delta, ok := Delta(op, is64, &dst.Range, &src)
-	dst.Apply(op, is64, &src)
-	if !ok || dst.id == 0 || dst.sum != 0 || ins.Source() == isa.SrcX && ins.Src == ins.Dst {
+	w.era.Apply(op, is64, &dst.Range, &src)
+	if !ok || w.era < linux6_8 || dst.id == 0 || dst.sum != 0 || ins.Source() == isa.SrcX && ins.Src == ins.Dst {
 		dst = number{Range: dst.Range}
 	} else {
 		dst.delta, dst.sum = delta, 32
@@ -270,7 +301,7 @@ func (w *walker) jump(at int, ins isa.Instruction) {
 	is32 := ins.Class() == isa.ClassJMP32
 	a, b := w.regs[ins.Dst].Range, w.source(ins)
 	target := at + 1 + int(ins.Off)
-	switch Taken(ins.JumpOp(), is32, a, b) {
+	switch w.era.Outcome(ins.JumpOp(), is32, &a, &b) {
 	case Always:
 		w.next = target
 		return
@@ -281,12 +312,14 @@ func (w *walker) jump(at int, ins isa.Instruction) {
 	taken, not := w.regs, w.regs
 	if ins.Source() == isa.SrcX && ins.Src == ins.Dst {
 		ta, fa := a, a
-		Assume(ins.JumpOp(), is32, &ta, &ta)
-		Deny(ins.JumpOp(), is32, &fa, &fa)
+		w.era.Assume(ins.JumpOp(), is32, &ta, &ta)
+		w.era.Deny(ins.JumpOp(), is32, &fa, &fa)
 		taken.know(ins.Dst, ta)
 		not.know(ins.Dst, fa)
 	} else {
-		ta, tb, fa, fb := Refine(ins.JumpOp(), is32, a, b)
+		ta, tb, fa, fb := a, b, a, b
+		w.era.Assume(ins.JumpOp(), is32, &ta, &tb)
+		w.era.Deny(ins.JumpOp(), is32, &fa, &fb)
 		taken.know(ins.Dst, ta)
 		not.know(ins.Dst, fa)
 		if ins.Source() == isa.SrcX {
@@ -316,7 +349,7 @@ func (w *walker) links(at int, ins isa.Instruction) (list []int) {
 		for i, r := range w.regs[:10] {
 			switch {
 			case id == 0 || r == nil || r.id != id || w.live[at] != "" && w.live[at][i] == '.':
-			case len(list) < 6:
+			case len(list) < 6 || w.era < linux6_8:
 				list = append(list, i)
 			default:
 				w.set(uint8(i), r.Range)
