@@ -29,17 +29,17 @@ func Outcome(op uint8, is32 bool, a, b *Range) int {
 	case isa.OpJLT:
 		return above(is32, b, a)
 	case isa.OpJGE:
-		return not(above(is32, b, a))
+		return atLeast(is32, a, b)
 	case isa.OpJLE:
-		return not(above(is32, a, b))
+		return atLeast(is32, b, a)
 	case isa.OpJSGT:
 		return greater(is32, a, b)
 	case isa.OpJSLT:
 		return greater(is32, b, a)
 	case isa.OpJSGE:
-		return not(greater(is32, b, a))
+		return notLess(is32, a, b)
 	case isa.OpJSLE:
-		return not(greater(is32, a, b))
+		return notLess(is32, b, a)
 	}
 	return Maybe
 }
@@ -69,12 +69,29 @@ func above(is32 bool, a, b *Range) int {
 	return when(a.UMin > b.UMax, a.UMax <= b.UMin)
 }
 
+// atLeast is a >= b, unsigned. Of a contradictory range both may hold; Linux asks
+// first whether the jump is always taken.
+func atLeast(is32 bool, a, b *Range) int {
+	if is32 {
+		return when(a.U32Min >= b.U32Max, a.U32Max < b.U32Min)
+	}
+	return when(a.UMin >= b.UMax, a.UMax < b.UMin)
+}
+
 // greater is a > b, signed.
 func greater(is32 bool, a, b *Range) int {
 	if is32 {
 		return when(a.S32Min > b.S32Max, a.S32Max <= b.S32Min)
 	}
 	return when(a.SMin > b.SMax, a.SMax <= b.SMin)
+}
+
+// notLess is a >= b, signed.
+func notLess(is32 bool, a, b *Range) int {
+	if is32 {
+		return when(a.S32Min >= b.S32Max, a.S32Max < b.S32Min)
+	}
+	return when(a.SMin >= b.SMax, a.SMax < b.SMin)
 }
 
 // equal is a == b. A 64-bit comparison fails also where the low halves differ.

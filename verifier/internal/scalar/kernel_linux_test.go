@@ -204,8 +204,9 @@ func TestKernelKnowsTheSame(t *testing.T) {
 // step, so its end is what the kernel knows too.
 func TestKernelKnowsTheRows(t *testing.T) {
 	fd, era := kernelMap(t)
+	rows := rows
 	if era != Newest {
-		t.Skip("needs Linux 6.18, which knows what the rows say")
+		rows = oldRows
 	}
 	buf := make([]byte, 1<<20)
 	for _, row := range rows {

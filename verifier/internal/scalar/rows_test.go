@@ -6,9 +6,11 @@ import (
 	"github.com/skepdev/skep/isa"
 )
 
+type row struct{ name, program, want string }
+
 // rows are what Linux 6.18 knows of r1 at the end of a program, when all jumps
 // fall through. r9 points to a map value. TestKernelKnowsTheRows asks it.
-var rows = []struct{ name, program, want string }{
+var rows = []row{
 	{"mask", "r1 = *(u64 *)(r9 + 0)\nr1 &= 15", "scalar(smin=smin32=0,smax=umax=smax32=umax32=15,var_off=(0x0; 0xf))"},
 	{"mask then add", "r1 = *(u64 *)(r9 + 0)\nr1 &= 15\nr1 += 3", "scalar(smin=umin=smin32=umin32=3,smax=umax=smax32=umax32=18,var_off=(0x0; 0x1f))"},
 	{"subtract below zero", "r1 = *(u8 *)(r9 + 0)\nr1 -= 16", "scalar(smin=smin32=-16,smax=smax32=239)"},
@@ -104,14 +106,25 @@ func rowProgram(t *testing.T, text string, fd int) []isa.Instruction {
 	return append(insns, isa.Instruction{Op: isa.MovK}, isa.Instruction{Op: isa.Exit})
 }
 
+// walk follows the row to its end, all jumps falling through.
+func (r row) walk(t *testing.T, era Era) *walker {
+	t.Helper()
+	w := &walker{era: era, insns: rowProgram(t, r.program, 0)}
+	for at := 2; at < len(w.insns)-2; at = w.next {
+		w.step(at)
+	}
+	return w
+}
+
+func (r row) hold(t *testing.T, era Era) {
+	t.Helper()
+	if got := logForm(r.walk(t, era).regs[1].Range); got != r.want {
+		t.Errorf("{%q, %q, %q},", r.name, r.program, got)
+	}
+}
+
 func TestRows(t *testing.T) {
 	for _, row := range rows {
-		w := walker{era: Newest, insns: rowProgram(t, row.program, 0)}
-		for at := 2; at < len(w.insns)-2; at = w.next {
-			w.step(at)
-		}
-		if got := logForm(w.regs[1].Range); got != row.want {
-			t.Errorf("{%q, %q, %q},", row.name, row.program, got)
-		}
+		row.hold(t, Newest)
 	}
 }

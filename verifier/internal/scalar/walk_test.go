@@ -212,6 +212,11 @@ func (w *walker) set(reg uint8, r Range) { w.regs[reg] = &number{Range: r} }
 // takes the constant between linked numbers for an offset, and limits it.
 func (w *walker) access(n *number) {
 	const maxOffset = 1 << 29 // BPF_MAX_VAR_OFF
+	if w.era < linux6_8 && n.contradictsOld(true) {
+		w.set(pointer, Unknown()) // of a path that no run takes
+		w.refused = true
+		return
+	}
 	if n.SMin < 0 || n.UMax >= valueSize || n.delta >= maxOffset || n.delta <= -maxOffset {
 		w.refused = true
 	}
