@@ -27,6 +27,10 @@
 // sums that wrap for all values, negation, a third round of deduction. 6.18:
 // jumps by known bits, better products of bits. Stable releases of 6.18: bytes
 // that swap, the only number left, links by subtraction and on w registers.
+// [Era] reckons as before 6.8; what came later counts for all versions since.
+// A test holds Linux 6.1 against it in the same way, in a virtual machine:
+//
+//	go run ./internal/vmtest/cmd/vmtest -kernel 6.1 -run KernelKnows ./verifier/internal/scalar
 //
 // A Range that promises the impossible (a minimum above its maximum) is one of
 // a path that no run can take. Linux forgets the bounds of such a register and

@@ -5,8 +5,8 @@ package scalar
 // down beside the present one; from 6.8 on all versions reckon as 6.18 does,
 // but for what the caller leaves out (see [Delta] and [Fork]).
 //
-// An older kernel knows less, never something else: what a Range of an old Era
-// allows contains what the present one allows.
+// Of 6.8 and 6.9 that is not quite so: they still know nothing of products and
+// disjunctions of two unknown numbers.
 type Era uint32
 
 // Newest is the Era of this package's functions that ask for none.
