@@ -33,6 +33,13 @@ func (m *Map) fill(spec *ebpf.MapSpec, named objects) error {
 
 func (m *Map) fillOne(kv ebpf.MapKV, named objects) error {
 	info := &m.core.info
+	if off, ok := kv.Key.(uint32); ok && info.Type == ebpf.Arena {
+		data, ok := kv.Value.([]byte)
+		if !ok {
+			return fmt.Errorf("contents of an arena are %T instead of bytes", kv.Value)
+		}
+		return m.core.vm.FillArena(int(off), data)
+	}
 	var key []byte
 	if info.KeySize > 0 || kv.Key != nil {
 		var err error

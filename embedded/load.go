@@ -270,8 +270,8 @@ func (l *loading) makeVariables() error {
 		if !ok {
 			return fmt.Errorf("variable %s: section %s: %w", name, v.SectionName, engine.ErrNotExist)
 		}
-		if end := uint64(v.Offset) + uint64(v.Size()); end > uint64(section.core.info.ValueSize) {
-			return fmt.Errorf("variable %s ends at %d of %d bytes of %s", name, end, section.core.info.ValueSize, v.SectionName)
+		if end := uint64(v.Offset) + uint64(v.Size()); end > section.core.bytes() {
+			return fmt.Errorf("variable %s ends at %d of %d bytes of %s", name, end, section.core.bytes(), v.SectionName)
 		}
 		l.out.Variables[name] = &variable{name: name, section: section, offset: int(v.Offset), size: int(v.Size()), typ: v.Type}
 	}

@@ -18,6 +18,15 @@ type mapCore struct {
 	info engine.MapInfo // but for Frozen
 }
 
+// bytes is how many bytes of memory variables may lie in.
+func (m *mapCore) bytes() uint64 {
+	const page = 4096
+	if m.info.Type == ebpf.Arena {
+		return uint64(m.info.MaxEntries) * page
+	}
+	return uint64(m.info.ValueSize)
+}
+
 // Map is a handle on a map of the embedded engine. Operations do not allocate.
 type Map struct {
 	core *mapCore
@@ -176,7 +185,7 @@ func (m *Map) Memory() ([]byte, error) {
 	defer m.mu.RUnlock()
 	mem := m.core.vm.Memory()
 	if mem == nil {
-		return nil, notSupported("memory of map "+m.core.info.Name, "only arrays made with BPF_F_MMAPABLE and not frozen can be mapped", "")
+		return nil, notSupported("memory of map "+m.core.info.Name, "only arenas, and arrays made with BPF_F_MMAPABLE and not frozen, can be mapped", "")
 	}
 	return mem, nil
 }

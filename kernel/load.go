@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 
 	"github.com/skepdev/skep/engine"
 )
@@ -76,6 +77,9 @@ func (l *loading) load() (*engine.Collection, error) {
 	if l.opts.VerifierLog {
 		ciliumOpts.Programs.LogLevel = ebpf.LogLevelBranch | ebpf.LogLevelStats
 	}
+	if err := arenas(l.spec); err != nil {
+		return nil, err
+	}
 	var err error
 	if ciliumOpts.MapReplacements, err = l.replacements(); err != nil {
 		return nil, err
@@ -109,6 +113,28 @@ func (l *loading) load() (*engine.Collection, error) {
 		return nil, err
 	}
 	return out, nil
+}
+
+// arenas refuses what the library below would damage: it forgets that a move is
+// one between address spaces, and cannot fill an arena.
+func arenas(spec *ebpf.CollectionSpec) error {
+	const (
+		remedy = "the embedded engine runs it"
+		cast   = 1 // the offset of a move from one address space to another
+	)
+	for name, p := range spec.Programs {
+		for i := range p.Instructions {
+			if ins := &p.Instructions[i]; ins.OpCode == asm.Mov.Op(asm.RegSource) && ins.Offset == cast {
+				return notSupported("load program "+name, "github.com/cilium/ebpf does not encode its casts of arena pointers", remedy, nil)
+			}
+		}
+	}
+	for name, m := range spec.Maps {
+		if m.Type == ebpf.Arena && len(m.Contents) > 0 {
+			return notSupported("create map "+name, "github.com/cilium/ebpf cannot place variables in an arena", remedy, nil)
+		}
+	}
+	return nil
 }
 
 // replacements are the live maps that stand in for maps of the spec. They stay

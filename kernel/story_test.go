@@ -27,6 +27,9 @@ var apart = func() map[string]string {
 	for _, s := range []string{"lists", "list-ends", "trees", "tree-shape", "list-and-tree", "fields", "percpu-object"} {
 		out["objects/"+s] = "the kernel engine's library loads maps and programs with types of their own"
 	}
+	for _, s := range []string{"pages", "reserved-pages", "arena-list"} {
+		out["arena/"+s] = "the kernel engine's library does not encode casts of addresses"
+	}
 	return out
 }()
 

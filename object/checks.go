@@ -237,7 +237,7 @@ func checkUnsupported(im *image) error {
 			}
 			name := im.sections[sym.section].name
 			if strings.HasPrefix(name, ".addr_space.") {
-				return notSupported(fmt.Sprintf("%s, symbol %s", s, sym.name), "global variables in an arena", "allocate them at run time with bpf_arena_alloc_pages")
+				return notSupported(fmt.Sprintf("%s, symbol %s", s, sym.name), "global variables in an address space other than 1, the arena's", "put them into address space 1")
 			}
 		}
 	}

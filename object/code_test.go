@@ -86,6 +86,9 @@ func TestEncode(t *testing.T) {
 			if ins.Op == isa.LdImm64 && ins.Src >= isa.PseudoMapIdx || ins.Op == isa.Call && ins.Src == isa.PseudoKfuncCall {
 				continue // ours have indices
 			}
+			if ins.Op == isa.MovX && ins.Off == isa.OffAddrSpaceCast {
+				continue // the library forgets that
+			}
 			if !bytes.Equal(got[i:i+8], w[i:i+8]) {
 				t.Errorf("slot %d: %x, want %x", i/8, got[i:i+8], w[i:i+8])
 			}

@@ -93,6 +93,7 @@ func open(data []byte, opts *Options) (*ebpf.CollectionSpec, error) {
 		return nil, err
 	}
 	im.completeSizes()
+	im.plainArena()
 	for _, check := range checks() {
 		if err := check(im); err != nil {
 			return nil, err
@@ -110,6 +111,9 @@ func open(data []byte, opts *Options) (*ebpf.CollectionSpec, error) {
 		return nil, err
 	}
 	if err := ext.annotate(spec, opts); err != nil {
+		return nil, err
+	}
+	if err := placeArena(spec); err != nil {
 		return nil, err
 	}
 	return spec, nil

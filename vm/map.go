@@ -78,6 +78,7 @@ func (m *Machine) NewMap(spec MapSpec) (*Map, error) {
 	}
 	made := im.Spec()
 	spec.KeySize, spec.ValueSize, spec.MaxEntries, spec.Flags = made.KeySize, made.ValueSize, made.MaxEntries, made.Flags
+	spec.Extra = made.Extra
 	mp := &Map{m: m, i: interp.NewMap(im, m.nextID.Add(1)), spec: spec}
 	mp.i.Owner = mp
 	mp.refs.Store(1)
@@ -290,7 +291,18 @@ func (mp *Map) Frozen() (frozen bool) {
 	return frozen
 }
 
-// Memory is the value memory of an array made with BPF_F_MMAPABLE, shared with
+// FillArena puts data at a byte of an arena, whose pages are there afterwards.
+func (mp *Map) FillArena(off int, data []byte) error {
+	return mp.with(func(m vmmaps.Map) syscall.Errno {
+		if a, ok := m.(*vmmaps.Arena); ok {
+			return a.Fill(off, data)
+		}
+		return syscall.EINVAL
+	})
+}
+
+// Memory is the value memory of an array made with BPF_F_MMAPABLE,
+// or an arena from the address Spec().Extra on, shared with
 // running programs and valid until the map is closed; nil for other maps.
 func (mp *Map) Memory() (mem []byte) {
 	_ = mp.with(func(m vmmaps.Map) syscall.Errno { mem = m.Memory(); return 0 })

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/* A global variable in an arena, which no reader here can place. */
+/* A global variable in an arena, the first bytes of it. */
 #include "bpf/lib/helpers.h"
 
 #define ARENA __attribute__((address_space(1)))

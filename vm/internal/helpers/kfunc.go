@@ -39,7 +39,7 @@ func FindKfunc(t abi.ProgramType, name string, imm int32) (interp.Helper, string
 	if name == "" {
 		return nil, fmt.Sprintf("call of an unnamed kernel function (id %d)", imm)
 	}
-	for _, f := range [...]map[string]interp.Helper{kfuncs, stringKfuncs, bitsKfuncs, moreKfuncs, objectKfuncs, cpumaskKfuncs} {
+	for _, f := range [...]map[string]interp.Helper{kfuncs, stringKfuncs, bitsKfuncs, moreKfuncs, objectKfuncs, cpumaskKfuncs, arenaKfuncs} {
 		if h := f[name]; h != nil {
 			return h, notFor(t, name)
 		}

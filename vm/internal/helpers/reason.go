@@ -18,7 +18,6 @@ const (
 	needsSegments  = "segment routing is the kernel's"
 	needsConntrack = "connection tracking is the kernel's"
 	needsFiles     = "files are the kernel's"
-	needsArena     = "arenas are not there"
 	needsBPF       = "maps and programs are made through the engine"
 	needsWork      = "deferred work is not there"
 )
@@ -46,7 +45,6 @@ var reasons = map[abi.HelperID]string{
 
 // kfuncReasons go by how the names begin.
 var kfuncReasons = []struct{ prefix, why string }{
-	{"bpf_arena_", needsArena},
 	{"bpf_cgroup_", needsKernel},
 	{"bpf_crypto_", "cryptography is the kernel's"},
 	{"bpf_ct_", needsConntrack},

@@ -1,8 +1,13 @@
 package interp
 
-// loadContext loads what is no memory: a field of the context. Anything else
+// loadContext loads what is no memory: a field of the context, or a word of an
+// arena. Anything else
 // is a fault.
 func (t *Thread) loadContext(a, size uint64, dst uint8) bool {
+	if t.inArena(a) {
+		t.loadArena(a, size, dst)
+		return true
+	}
 	if off := a - t.ctxBase; off < ctxSize && t.ctx != nil {
 		if v, ok := t.ctx.Load(off, size); ok {
 			t.R[dst] = v
@@ -14,6 +19,10 @@ func (t *Thread) loadContext(a, size uint64, dst uint8) bool {
 }
 
 func (t *Thread) storeContext(a, size, v uint64) bool {
+	if t.inArena(a) {
+		t.storeArena(a, size, v)
+		return true
+	}
 	if off := a - t.ctxBase; off < ctxSize && t.ctx != nil {
 		if t.ctx.Store(off, size, v) {
 			return true

@@ -30,6 +30,12 @@ func (t *Thread) atomic(op *Op) bool {
 	} else {
 		ok = t.read(a, size)
 	}
+	if !ok && t.inArena(a) {
+		if a = t.arenaAt(a, size); a == 0 {
+			return true // registers keep what they hold
+		}
+		ok = true
+	}
 	if !ok {
 		t.fault(a, size, write, t.explain(a, size, write))
 		return false

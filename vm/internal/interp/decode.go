@@ -27,6 +27,11 @@ func Compile(spec *Spec) (*Program, error) {
 		helperAt: map[int64]int64{},
 	}
 	d.insns = d.p.Insns
+	for _, m := range d.p.Maps {
+		if m.Arena != nil {
+			d.p.arena = m.Arena
+		}
+	}
 	d.findSecondSlots()
 	for i := 0; i < n; i++ {
 		if d.second[i] {

@@ -32,8 +32,11 @@ func (d *decoder) alu(i int, in isa.Instruction, op *Op) error {
 		}
 		return nil
 	}
-	if in.Op == isa.MovX && (in.Off == isa.OffAddrSpaceCast || in.Off == isa.OffAddrPerCPU) {
-		return d.missing(i, "conversion between address spaces: arenas and per-CPU kernel variables do not exist in the embedded engine")
+	if in.Op == isa.MovX && in.Off == isa.OffAddrSpaceCast {
+		return d.castAddress(i, in, op)
+	}
+	if in.Op == isa.MovX && in.Off == isa.OffAddrPerCPU {
+		return d.missing(i, "per-CPU variables of the kernel do not exist in the embedded engine")
 	}
 	c := aluCodes[kind>>4]
 	if c == 0 || isX && in.Imm != 0 || !isX && in.Src != 0 {

@@ -3,6 +3,7 @@ package interp
 import (
 	"github.com/skepdev/skep/abi"
 	"github.com/skepdev/skep/isa"
+	"github.com/skepdev/skep/vm/internal/maps"
 )
 
 // sizeIndex orders the size bits of an opcode as the codes are: 8, 16, 32, 64
@@ -158,6 +159,13 @@ func (d *decoder) mapRef(i int, in, next isa.Instruction, op *Op) error {
 			return d.unknown(i)
 		}
 		op.Imm = int64(m.Handle())
+		return nil
+	}
+	if m.Arena != nil {
+		if uint64(uint32(next.Imm)) >= uint64(m.Spec().MaxEntries)*maps.ArenaPage {
+			return d.fail(i, "address at byte %d of arena %s, which has %d pages", uint32(next.Imm), m.Name, m.Spec().MaxEntries)
+		}
+		op.Imm = int64(m.Arena.User() + uint64(uint32(next.Imm)))
 		return nil
 	}
 	start, why := m.FirstValue()

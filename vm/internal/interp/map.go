@@ -40,6 +40,7 @@ type Map struct {
 	Keyed   maps.Keyed
 	User    maps.UserRing
 	Local   maps.CgroupStorage
+	Arena   *maps.Arena
 	// Owner is the loader's own object for this map.
 	Owner any
 }
@@ -84,6 +85,7 @@ func NewMap(m maps.Map, id uint32) *Map {
 	w.Walker, _ = m.(maps.Walker)
 	w.Keyed, _ = m.(maps.Keyed)
 	w.Local, _ = m.(maps.CgroupStorage)
+	w.Arena, _ = m.(*maps.Arena)
 	if w.Type == abi.MapArray && s.MaxEntries == 1 {
 		w.flat = span{firstValue(w), uint64(w.ValueSize)}
 	}

@@ -92,6 +92,7 @@ const (
 	OpSwap16
 	OpSwap32
 	OpSwap64
+	OpCastUser
 
 	OpLoad8
 	OpLoad16

@@ -4,6 +4,7 @@ import (
 	"github.com/skepdev/skep/abi"
 	"github.com/skepdev/skep/isa"
 	"github.com/skepdev/skep/vm/internal/heap"
+	"github.com/skepdev/skep/vm/internal/maps"
 )
 
 // Helper is the body of a helper function. It reads its arguments from
@@ -36,6 +37,8 @@ type Program struct {
 	// Heap says that the program works on allocated objects.
 	Heap bool
 
+	// arena is the arena that the program refers to, or nil.
+	arena *maps.Arena
 	ops   []Op
 	facts []Fact
 	// trace, if not nil, is called before every instruction; plain are the

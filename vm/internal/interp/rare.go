@@ -50,6 +50,8 @@ func (t *Thread) rare(op *Op) bool {
 		r[d] = uint64(uint16(r[d]))
 	case OpZext32:
 		r[d] = uint64(uint32(r[d]))
+	case OpCastUser:
+		t.castUser(op)
 	case OpNop:
 	default:
 		t.Fail("control reached the middle of a 64-bit immediate load")

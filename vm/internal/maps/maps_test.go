@@ -14,7 +14,7 @@ import (
 
 func TestUnsupportedTypes(t *testing.T) {
 	env := testEnv(t)
-	for _, typ := range []abi.MapType{abi.MapUnspec, abi.MapArena, abi.MapStructOps, 999} {
+	for _, typ := range []abi.MapType{abi.MapUnspec, abi.MapStructOps, 999} {
 		_, err := New(Spec{Type: typ, KeySize: 4, ValueSize: 4, MaxEntries: 1}, env)
 		var ue *UnsupportedError
 		if !errors.As(err, &ue) || ue.Type != typ || !strings.Contains(err.Error(), typ.String()+" is not supported by the embedded engine") {

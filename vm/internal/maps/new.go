@@ -82,6 +82,8 @@ func constructor(t abi.MapType) func(*Spec, *Env) (Map, error) {
 		return newArray
 	case abi.MapHash, abi.MapPerCPUHash, abi.MapLRUHash, abi.MapLRUPerCPUHash:
 		return newHash
+	case abi.MapArena:
+		return newArena
 	case abi.MapLPMTrie:
 		return newLPM
 	case abi.MapQueue, abi.MapStack:
