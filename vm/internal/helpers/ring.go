@@ -18,9 +18,6 @@ var ringTable = table{
 	abi.FnRingbufDiscardDynptr: ringDiscardDynptr,
 }
 
-// record is what a reservation is called in errors.
-const record = "ring buffer record"
-
 // ring is the ring buffer in v.
 func ring(t *interp.Thread, v uint64) *interp.Map {
 	m := t.Map(v)
@@ -59,7 +56,7 @@ func reserve(t *interp.Thread, m *interp.Map, size, flags uint64) uint64 {
 	if at == 0 {
 		return 0
 	}
-	t.AddRegion(uint64(at), size, record, m)
+	t.AddRegion(uint64(at), size, interp.RegionRecord, m)
 	return uint64(at)
 }
 

@@ -31,7 +31,7 @@ func drain(t *interp.Thread) uint64 {
 	defer t.GiveBack(mem)
 	n, e := m.User.Drain(func(addr uintptr, size int) bool {
 		setDynptr(mem, dynptr{at: uint64(addr), size: uint32(size), kind: dynptrMem})
-		t.AddRegion(uint64(addr), uint64(size), "sample of a user ring buffer", nil)
+		t.AddRegion(uint64(addr), uint64(size), interp.RegionSample, nil)
 		ret, ok := t.Callback(fn, at, arg)
 		t.TakeRegion(uint64(addr))
 		return ok && ret == 0

@@ -128,13 +128,13 @@ func (t *Thread) Probe(a, size uint64, write bool) ([]byte, bool) {
 const maxRegions = 256
 
 // AddRegion lets the run access memory that a helper handed out: n bytes at a,
-// called what, of map owner. Too many end
+// of a kind, of map owner. Too many end
 // the run, which gives them all back.
-func (t *Thread) AddRegion(a, n uint64, what string, owner *Map) {
+func (t *Thread) AddRegion(a, n uint64, kind RegionKind, owner *Map) {
 	if len(t.extra) == maxRegions {
 		t.Fail("more than %d ring buffer records at once", maxRegions)
 	}
-	t.extra = append(t.extra, region{span{a, n}, owner, what})
+	t.extra = append(t.extra, region{span{a, n}, owner, kind})
 }
 
 // TakeRegion takes a region that starts at a back and returns its map; nil if

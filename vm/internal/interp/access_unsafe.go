@@ -54,7 +54,7 @@ func (t *Thread) Borrow(n int) (mem []byte, addr uint64, ok bool) {
 	}
 	addr = t.ctxBase + ctxSize + uint64(t.borrowed)
 	t.borrowed += n8
-	t.extra = append(t.extra, region{span{addr, uint64(n)}, nil, "key of a callback"})
+	t.extra = append(t.extra, region{span{addr, uint64(n)}, nil, RegionKey})
 	return bytesAt(addr, n), addr, true
 }
 

@@ -15,6 +15,9 @@ type Layout struct {
 	LastFrame                     int32 // frame pointer from which no calls are possible
 	ContextLen                    int32 // bytes of a context that is memory, else 0
 	XDP                           int32 // pointer to a packet.XDP
+	Extra, ExtraLen               int32 // regions that helpers handed out: where they are, and how many
+	Wake                          int32 // see Thread
+	Rand                          int32
 	CPU, Missed                   int32
 	IfIndex, RxQueue              int32 // in packet.XDP
 	Context                       int32 // where the context pointer points
@@ -34,6 +37,18 @@ const (
 	SavedShift  = savedShift
 	AtExit      = atExit
 )
+
+// Places in a region (see Thread's extra).
+const (
+	RegionAt    = 0
+	RegionSize  = 8
+	RegionOwner = 16
+	RegionWhat  = 24
+)
+
+// Address is the address of m itself, by which native code tells owners of
+// regions apart. It is valid as long as the program that has the map.
+func (m *Map) Address() uintptr { return uintptr(unsafe.Pointer(m)) }
 
 // Target is a program as native code finds it in a program array.
 type Target struct {
@@ -77,6 +92,8 @@ func ThreadLayout() Layout {
 		ExitPC:     int32(unsafe.Offsetof(t.exitPC)),
 		FirstFrame: int32(unsafe.Offsetof(t.firstFrame)),
 		LastFrame:  int32(unsafe.Offsetof(t.lastFrame)), ContextLen: int32(unsafe.Offsetof(t.ctxLen)), XDP: int32(unsafe.Offsetof(t.XDP)),
+		Extra: int32(unsafe.Offsetof(t.extra)), ExtraLen: int32(unsafe.Offsetof(t.extra) + unsafe.Sizeof(uintptr(0))),
+		Wake: int32(unsafe.Offsetof(t.wake)), Rand: int32(unsafe.Offsetof(t.Rand)),
 		CPU: int32(unsafe.Offsetof(t.CPU)), Missed: int32(unsafe.Offsetof(t.missed)),
 		IfIndex: int32(unsafe.Offsetof(t.XDP.IngressIfIndex)), RxQueue: int32(unsafe.Offsetof(t.XDP.RxQueueIndex)),
 		Context: int32(unsafe.Offsetof(t.ctxBase)),

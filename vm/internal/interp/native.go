@@ -144,6 +144,12 @@ func (t *Thread) goOn(base uint64) bool {
 				return false
 			}
 		case t.prog.ops[pc].Code == OpHelper:
+			if t.wake != 0 {
+				// Native code did it all but for waking the reader.
+				t.prog.Maps[t.wake-1].Ring.Wake()
+				t.wake = 0
+				break
+			}
 			t.budget -= callCost
 			t.R[0] = t.prog.helpers[t.prog.ops[pc].Imm](t)
 			if t.stop != nil {

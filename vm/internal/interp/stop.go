@@ -95,7 +95,7 @@ func (t *Thread) explain(addr, size uint64, write bool) string {
 	}
 	for _, r := range t.extra {
 		if near(addr, r.at, r.n) {
-			return fmt.Sprintf("byte %d of a %s of %d bytes", int64(addr-r.at+size-1), r.what, r.n)
+			return fmt.Sprintf("byte %d of a %s of %d bytes", int64(addr-r.at+size-1), r.kind, r.n)
 		}
 	}
 	return "the address belongs to nothing this run may touch"

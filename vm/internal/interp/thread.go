@@ -83,6 +83,7 @@ type Thread struct {
 	// LastCPU is the CPU that bpf_cpumask_any_distribute gave last.
 	LastCPU int
 
+	wake     uint64 // 1 + index of the ring buffer whose reader native code left to Go to wake, or 0
 	missed   uint64 // the map of the latest lookup, if that found nothing
 	inner    []*Map // inner maps met in this run
 	extra    []region
@@ -111,8 +112,22 @@ const MaxStackDepth = 127 + 255
 type region struct {
 	span
 	owner *Map
-	what  string
+	kind  RegionKind
 }
+
+// RegionKind is what a region is called in errors. Native code writes regions.
+type RegionKind uint64
+
+// The kinds.
+const (
+	RegionRecord RegionKind = iota // of a ring buffer
+	RegionSample                   // of a user ring buffer
+	RegionKey                      // of a callback
+)
+
+var regionNames = [...]string{RegionRecord: "ring buffer record", RegionSample: "sample of a user ring buffer", RegionKey: "key of a callback"}
+
+func (k RegionKind) String() string { return regionNames[k] }
 
 // span is a range of addresses.
 type span struct{ at, n uint64 }

@@ -363,6 +363,13 @@ func (c *compiler) helper(i int, op *interp.Op) {
 	case abi.FnGetSmpProcessorId:
 		c.Load(8, c.R[0], c.Thread, c.layout.CPU)
 		return
+	case abi.FnGetPrandomU32:
+		c.random()
+		return
+	case abi.FnRingbufReserve, abi.FnRingbufSubmit, abi.FnRingbufDiscard, abi.FnRingbufOutput:
+		if c.ring(i, c.p.HelperID(op)) {
+			return
+		}
 	}
 	c.leave(i)
 }

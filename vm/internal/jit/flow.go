@@ -69,8 +69,8 @@ func hint(h held) kind {
 }
 
 // note is what the flow says about one slot: what its base register, or for
-// calls of helpers r1, r2 and r3, hold.
-type note struct{ base, arg, third held }
+// calls of helpers r1 to r4, hold.
+type note struct{ base, arg, third, fourth held }
 
 // flow follows what registers hold along all paths.
 type flow struct {
@@ -204,7 +204,7 @@ func noteOf(op *interp.Op, s *state) note {
 	case c == interp.OpTailCall:
 		return note{base: s[isa.R2], arg: s[isa.R1], third: s[isa.R3]}
 	case c == interp.OpHelper:
-		return note{base: s[isa.R1], arg: s[isa.R2], third: s[isa.R3]}
+		return note{base: s[isa.R1], arg: s[isa.R2], third: s[isa.R3], fourth: s[isa.R4]}
 	}
 	return note{}
 }

@@ -19,6 +19,37 @@ func LayoutOfArray(m Map) (ArrayLayout, bool) {
 	return ArrayLayout{a.where.base, a.stride, a.plane, a.spec.MaxEntries}, true
 }
 
+// RingLayout is what native code needs to reserve and complete records: where
+// the producers' lock is, the positions, and the word that is not 0 if a reader
+// may sleep; and the data, of Mask+1 bytes.
+type RingLayout struct {
+	Lock, Producer, Consumer, Sleeper uintptr
+	Data                              uintptr
+	Mask                              uint64
+}
+
+// What a record's header says besides its length (see ring).
+const (
+	RingLayoutHeader  = ringHeader
+	RingLayoutBusy    = ringBusy
+	RingLayoutDiscard = ringDiscard
+)
+
+// RingRecord is the room that a record of size bytes takes.
+func RingRecord(size uint64) uint64 { return recordLen(size) }
+
+// LayoutOfRing is the layout of a ring buffer.
+func LayoutOfRing(m Map) (RingLayout, bool) {
+	r, ok := m.(*ring)
+	if !ok {
+		return RingLayout{}, false
+	}
+	return RingLayout{
+		Lock: addressOf(Pointer(&r.mu.word)), Producer: addressOf(Pointer(&r.producer)), Consumer: addressOf(Pointer(&r.consumer)),
+		Sleeper: addressOf(Pointer(&r.sleeper)), Data: addressOf(r.base), Mask: r.mask,
+	}, true
+}
+
 // HashLayout is what native code needs to look keys up as find does: keys of 4
 // bytes, or of 8 to 16, in tables whose values are not per CPU.
 type HashLayout struct {

@@ -25,10 +25,12 @@ type ring struct {
 
 	_        [64]byte
 	producer atomic.Uint64
-	mu       sync.Mutex // of producers
-	_        [48]byte
+	mu       spin // of producers
+	_        [52]byte
 	consumer atomic.Uint64
 	_        [56]byte
+	// sleeper is not 0 if a reader may sleep; who wakes it clears it first.
+	sleeper atomic.Uint32
 
 	consuming sync.Mutex // of consumers
 	reader    atomic.Pointer[ringReader]
@@ -120,9 +122,18 @@ func (m *ring) commit(hdr Pointer, discard uint32, flags uint64) {
 	}
 	store32(hdr, load32(hdr)&^ringBusy|discard)
 	if flags&rbForceWakeup != 0 || flags&rbNoWakeup == 0 {
-		if r := m.reader.Load(); r != nil {
-			r.notify()
-		}
+		m.Wake()
+	}
+}
+
+// Wake wakes the reader, if it sleeps, after a record was completed.
+func (m *ring) Wake() {
+	if m.sleeper.Load() == 0 {
+		return
+	}
+	m.sleeper.Store(0)
+	if r := m.reader.Load(); r != nil {
+		r.notify()
 	}
 }
 
@@ -196,6 +207,7 @@ func (m *ring) Consume(f func(data []byte) bool) int {
 
 func (m *ring) NewReader() (RingReader, syscall.Errno) {
 	r := &ringReader{waiter: newWaiter(), m: m}
+	r.hint = &m.sleeper
 	if !m.reader.CompareAndSwap(nil, r) {
 		return nil, syscall.EBUSY
 	}

@@ -16,6 +16,9 @@ type RingBuffer interface {
 	// BPF_RB_NO_WAKEUP or BPF_RB_FORCE_WAKEUP.
 	Submit(addr uintptr, flags uint64)
 	Discard(addr uintptr, flags uint64)
+	// Wake wakes a sleeping reader: for who completed a record by way of its
+	// layout.
+	Wake()
 	// Output copies data as a record: EAGAIN if there is no room, EINVAL for
 	// unknown flags.
 	Output(data []byte, flags uint64) syscall.Errno

@@ -12,6 +12,8 @@ import (
 // nobody sleeps.
 type waiter struct {
 	asleep atomic.Bool
+	// hint, if not nil, becomes 1 when the reader goes to sleep.
+	hint   *atomic.Uint32
 	wake   chan struct{} // of capacity 1
 	closed chan struct{}
 	once   sync.Once
@@ -46,6 +48,9 @@ func (w *waiter) until(try func() bool) error {
 			return nil
 		}
 		w.asleep.Store(true)
+		if w.hint != nil {
+			w.hint.Store(1)
+		}
 		// Who finished between the try and the store did not see a sleeper.
 		if try() {
 			w.asleep.Store(false)

@@ -129,6 +129,16 @@ type Assembler interface {
 	// multiple of its size. It may change B and C.
 	AtomicAdd(size int, base Reg, disp int32, src Reg)
 
+	// TryLock makes the 4-byte word at [base] 1 if it is 0, before everything
+	// that comes later; the jumps are taken if it is not. It changes A and C;
+	// base is neither.
+	TryLock(base Reg) (taken []int)
+	// StoreRelease is Store of 4 or 8 bytes behind everything that came earlier;
+	// StoreFenced of 4 also before everything that comes later, and may change
+	// src.
+	StoreRelease(size int, base Reg, disp int32, src Reg)
+	StoreFenced(base Reg, disp int32, src Reg)
+
 	// Jcc jumps if the condition holds, Jmp always. They return the place for
 	// Patch.
 	Jcc(x Cond) int
