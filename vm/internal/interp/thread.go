@@ -42,8 +42,8 @@ type Thread struct {
 	throw    Stop // bpf_throw allocates nothing
 	prog     *Program
 	pc       int
-	scratch  uint64 // where native code puts what it needs a register for
-	exitPC   int    // where native code left a function, if the program calls helpers
+	scratch  [ScratchWords]uint64 // where native code puts what it needs registers for
+	exitPC   int                  // where native code left a function, if the program calls helpers
 	tails    int
 	number   uint32 // of the program whose native code runs
 	mayGotos int
@@ -103,6 +103,9 @@ type Thread struct {
 
 	borrowed int // bytes of the scratch area in use
 }
+
+// ScratchWords is how many words of 8 bytes native code has for itself.
+const ScratchWords = 3
 
 // MaxStackDepth bounds what helpers see of a call stack
 // (kernel.perf_event_max_stack and what may be skipped).

@@ -24,6 +24,9 @@ func (c *compiler) lookup(i int, m *interp.Map) bool {
 	case abi.MapHash, abi.MapLRUHash:
 		l, ok := maps.LayoutOfHash(m.Map)
 		return ok && c.lookupHash(i, m, l, int32(key.n))
+	case abi.MapLPMTrie:
+		l, ok := maps.LayoutOfLPM(m.Map)
+		return ok && c.lookupPrefix(i, m, l, int32(key.n))
 	}
 	return false
 }

@@ -50,6 +50,37 @@ func LayoutOfRing(m Map) (RingLayout, bool) {
 	}, true
 }
 
+// LPMLayout is what native code needs to walk a trie as find does: where the
+// count of changes and the root's reference are, the nodes, the values, and how
+// long prefixes get. A reference is a number + 1.
+type LPMLayout struct {
+	Seq, Root           uintptr
+	Nodes, NodeStride   uintptr
+	Values, ValueStride uintptr
+	MaxPrefix           uint32
+}
+
+// Places in a node.
+const (
+	LPMLayoutChild  = nodeChild
+	LPMLayoutPrefix = nodePrefix
+	LPMLayoutValue  = nodeValue
+	LPMLayoutData   = nodeData
+)
+
+// LayoutOfLPM is the layout of a trie of prefixes.
+func LayoutOfLPM(m Map) (LPMLayout, bool) {
+	t, ok := m.(*lpmTrie)
+	if !ok {
+		return LPMLayout{}, false
+	}
+	return LPMLayout{
+		Seq: addressOf(Pointer(&t.seq)), Root: addressOf(Pointer(&t.root)),
+		Nodes: addressOf(t.nodes.base), NodeStride: t.nodes.stride,
+		Values: addressOf(t.values.base) + slotValue, ValueStride: t.values.stride, MaxPrefix: t.maxPrefix,
+	}, true
+}
+
 // HashLayout is what native code needs to look keys up as find does: keys of 4
 // bytes, or of 8 to 16, in tables whose values are not per CPU.
 type HashLayout struct {

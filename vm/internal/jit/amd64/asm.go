@@ -75,7 +75,7 @@ var _ asm.Assembler = (*Code)(nil)
 func (c *Code) Machine() asm.Machine {
 	return asm.Machine{
 		R:      [11]Reg{RBX, RDI, RSI, R8, R9, R10, R11, R12, R13, R14, RBP},
-		Thread: R15, A: RAX, B: RCX, C: RDX,
+		Thread: R15, A: RAX, B: RCX, C: RDX, LoadsInOrder: true,
 	}
 }
 

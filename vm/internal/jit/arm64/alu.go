@@ -55,7 +55,9 @@ func (c *Code) ArithFrom(op asm.ALU, dst, base Reg, off int32) {
 func (c *Code) ArithMemImm(op asm.ALU, base Reg, off, v int32) {
 	c.Load(8, word, base, off)
 	c.ArithImm(op, asm.W64, word, v)
-	c.Store(8, base, off, word)
+	if op != asm.Cmp {
+		c.Store(8, base, off, word)
+	}
 }
 
 // Test sets the flags of dst & src.

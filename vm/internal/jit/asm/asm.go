@@ -71,6 +71,9 @@ type Machine struct {
 	Thread, A, B, C Reg
 	// Spare are registers that nothing else uses.
 	Spare []Reg
+	// LoadsInOrder says that loads are done in the order of the program, of all
+	// sizes.
+	LoadsInOrder bool
 }
 
 // Assembler writes code. Positions are offsets in it, and places those of
