@@ -94,6 +94,11 @@ func outcome(t *testing.T, m *Machine, code []isa.Instruction, maps ...*Map) str
 		t.Fatal(err)
 	}
 	defer p.Close()
+	return outcomeOf(t, p)
+}
+
+func outcomeOf(t *testing.T, p *Program) string {
+	t.Helper()
 	res, err := p.TestRun(&TestInput{Data: frame()})
 	var f *Fault
 	var over *BudgetError
