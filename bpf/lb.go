@@ -221,7 +221,10 @@ type LBConfig struct {
 	IdleEstablished  uint32
 	IdleDatagram     uint32
 	IdleClosing      uint32
-	Reserved2        uint32
+	Prefix6Bits      uint8
+	Reserved2        [3]uint8
+	Prefix6          [16]byte
+	Prefix6Mask      [16]byte
 }
 
 // LBFrontend4Key is struct lb_frontend4_key.

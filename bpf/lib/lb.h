@@ -86,7 +86,12 @@ struct lb_config {
 	u32 idle_established;
 	u32 idle_datagram;
 	u32 idle_closing;
-	u32 reserved2;
+	/* Where IPv4 clients appear to IPv6 backends (RFC 6052); 0 bits: nowhere,
+	 * source6 stands in their place. */
+	u8 prefix6_bits;
+	u8 reserved2[3];
+	union address prefix6;
+	union address prefix6_mask;
 };
 
 struct lb_frontend4_key {

@@ -4,15 +4,6 @@
 
 #include "lbsend.h"
 
-#define ICMP_UNREACHABLE     3
-#define ICMP_FRAG_NEEDED     4
-#define ICMP_TIME_EXCEEDED   11
-#define ICMP_PARAMETER       12
-#define ICMPV6_UNREACHABLE   1
-#define ICMPV6_TOO_BIG       2
-#define ICMPV6_TIME_EXCEEDED 3
-#define ICMPV6_PARAMETER     4
-
 /* How much of the packet an error quotes. RFC 1812 asks for as much as fits in
  * 576 bytes, RFC 4443 for as much as fits in 1280; a multiple of 4 that the
  * checksum helper takes at once (512) keeps within both. */

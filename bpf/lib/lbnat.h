@@ -6,21 +6,20 @@
  */
 #pragma once
 
-#include "lbport.h"
-#include "lbsend.h"
+#include "lbxlate.h"
 
-/*
- * Gives the packet other ends and mends its checksums. Only plain headers are
- * translated: IPv4 without options, IPv6 without extensions.
- */
-static __always_inline bool lb_rewrite(struct xdp_md *ctx, u32 l3, u8 family, u8 protocol,
+/* Not a verdict: the packet is translated and ready to be sent. */
+#define LB_NAT_DONE 16
+
+#ifndef LB_ON_TC
+/* The short way of plain TCP and UDP: IPv4 without options, IPv6 without
+ * extensions, no tag, no fragment, the same family on both sides. */
+static __always_inline bool lb_rewrite(LB_CTX *ctx, u8 family, u8 protocol,
 				       const struct lb_ends *to)
 {
 	void *data = ctx_pointer(ctx->data), *end = ctx_pointer(ctx->data_end);
 	u64 before = 0, after = 0;
 	be16 *ports;
-	if (l3 != 14)
-		return false;
 	if (family == 4) {
 		struct ipv4 *ip = data + 14;
 		if ((void *)(ip + 1) > end || ip->version_ihl != 0x45)
@@ -43,13 +42,10 @@ static __always_inline bool lb_rewrite(struct xdp_md *ctx, u32 l3, u8 family, u8
 			return false;
 		union address was;
 		memcpy(&was, ip->source, 16);
-		for (int i = 0; i < 4; i++)
-			before += was.words[i];
+		before += lb_sum6(&was);
 		memcpy(&was, ip->destination, 16);
-		for (int i = 0; i < 4; i++)
-			before += was.words[i];
-		for (int i = 0; i < 4; i++)
-			after += (u64)to->source.words[i] + to->destination.words[i];
+		before += lb_sum6(&was);
+		after += lb_sum6(&to->source) + lb_sum6(&to->destination);
 		memcpy(ip->source, &to->source, 16);
 		memcpy(ip->destination, &to->destination, 16);
 		ip->hop_limit--;
@@ -72,47 +68,60 @@ static __always_inline bool lb_rewrite(struct xdp_md *ctx, u32 l3, u8 family, u8
 		if (!*checksum)
 			return true; /* a datagram without one (RFC 768) */
 	}
-	u16 sum = ~checksum_fold((u64)(u16) ~*checksum + (u16)~checksum_fold(before) + after);
+	u16 sum = lb_mended(*checksum, before, after);
 	if (protocol == IPPROTO_UDP && !sum)
 		sum = 0xffff;
 	*checksum = sum;
 	return true;
 }
 
-/* Translates a request: LB_NAT_DONE if it is ready to be sent, else a verdict. */
-#define LB_NAT_DONE 16
-
-__noinline int lb_nat_request(struct xdp_md *ctx, const struct lb_flow *f,
-			      const struct lb_backend *be, const struct lb_config *c)
+static __always_inline bool lb_plain(const struct lb_flow *f)
 {
-	void *data = ctx_pointer(ctx->data), *end = ctx_pointer(ctx->data_end);
+	return f->l3 == 14 && f->l4 == (f->family == 4 ? 34 : 54) && !f->more_fragments &&
+	       f->protocol != IPPROTO_SCTP;
+}
+#endif
+
+/* Translates to s->to, in one way or the other. */
+static __always_inline bool lb_nat_apply(LB_CTX *ctx, const struct lb_flow *f,
+					 const struct lb_nat_scratch *s, u8 family, u32 backend)
+{
+#ifndef LB_ON_TC
+	if (lb_plain(f) && f->family == family)
+		return lb_rewrite(ctx, family, f->protocol, &s->to);
+#endif
+	struct lb_xlate *x = lb_xlate_of();
+	if (!x)
+		return false;
+	lb_xlate_flow(x, f, family);
+	x->to = s->to;
+	if (!lb_xlate(ctx))
+		return false;
+	lb_xlate_remember(x, backend);
+	return true;
+}
+
+static __always_inline int lb_nat_refuse(u32 reason)
+{
+	lb_count_reason(reason);
+	return LB_DROP;
+}
+
+/* Translates a request: LB_NAT_DONE if it is ready to be sent, else a verdict. */
+__noinline int lb_nat_request(LB_CTX *ctx, const struct lb_flow *f, const union address *service,
+			      u32 backend, const struct lb_config *c)
+{
 	u32 zero = 0;
-	if (!f || !be || !c)
-		return XDP_ABORTED;
+	if (!f || !service || !c)
+		return LB_DROP;
 	struct lb_nat_scratch *s = bpf_map_lookup_elem(&lb_nat_scratch, &zero);
-	if (!s)
-		return XDP_ABORTED;
-	if (f->l3 != 14 || f->more_fragments || be->family != f->family ||
-	    (f->protocol != IPPROTO_TCP && f->protocol != IPPROTO_UDP) ||
-	    f->l4 != (f->family == 4 ? 34 : 54)) {
-		lb_count_reason(LB_REASON_UNSUPPORTED);
-		return XDP_DROP;
-	}
+	struct lb_backend *be = lb_backend_at(backend);
+	if (!s || !be)
+		return LB_DROP;
 	memset(s, 0, sizeof(*s));
-	if (f->family == 4) {
-		struct ipv4 *ip = data + 14;
-		if ((void *)(ip + 1) > end)
-			return XDP_DROP;
-		s->way.service.words[2] = net32(0xffff);
-		s->way.service.words[3] = ip->destination;
-		s->to.source.words[3] = c->source4;
-	} else {
-		struct ipv6 *ip = data + 14;
-		if ((void *)(ip + 1) > end)
-			return XDP_DROP;
-		memcpy(&s->way.service, ip->destination, 16);
-		s->to.source = c->source6;
-	}
+	if (!lb_stand_in(&s->to.source, be->family, &f->client, c))
+		return lb_nat_refuse(LB_REASON_UNSUPPORTED);
+	s->way.service = *service;
 	s->way.client = f->client;
 	s->way.client_port = f->client_port;
 	s->way.service_port = f->service_port;
@@ -123,57 +132,68 @@ __noinline int lb_nat_request(struct xdp_md *ctx, const struct lb_flow *f,
 	s->in.backend = be->address;
 	s->in.backend_port = be->port;
 	s->in.protocol = f->protocol;
-	s->in.family = f->family;
+	s->in.family = be->family;
 	s->to.source_port = lb_nat_port_of(s, f, c);
-	if (!s->to.source_port) {
-		lb_count_reason(LB_REASON_NAT_PORTS);
-		return XDP_DROP;
-	}
+	if (!s->to.source_port)
+		return lb_nat_refuse(LB_REASON_NAT_PORTS);
 	s->to.destination = be->address;
 	s->to.destination_port = be->port;
-	if (lb_rewrite(ctx, 14, f->family, f->protocol, &s->to))
+	if (lb_nat_apply(ctx, f, s, be->family, backend))
 		return LB_NAT_DONE;
-	lb_count_reason(LB_REASON_UNSUPPORTED);
-	return XDP_DROP;
+	return lb_nat_refuse(LB_REASON_UNSUPPORTED);
 }
 
-/* A verdict for the answer of a backend to a translated request; -1 for any
- * other packet. */
-__noinline int lb_nat_answer(struct xdp_md *ctx, const struct packet *p)
+/* The answer of a backend to a translated request, f as parsed, to an address
+ * that is ours: LB_NAT_DONE if it is ready to be sent to lb_nat_scratch.to, else
+ * a verdict; -1 for any other packet. */
+__noinline int lb_nat_answer(LB_CTX *ctx, const struct lb_flow *f)
 {
-	if (!p)
-		return XDP_ABORTED;
 	u32 zero = 0;
+	if (!f)
+		return LB_DROP;
 	struct lb_config *c = bpf_map_lookup_elem(&lb_config, &zero);
 	struct lb_nat_scratch *s = bpf_map_lookup_elem(&lb_nat_scratch, &zero);
-	if (!c || !s || (p->flags & PACKET_FRAGMENT) ||
-	    (p->protocol != IPPROTO_TCP && p->protocol != IPPROTO_UDP))
-		return -1;
-	if (p->family == 4 ? p->destination.words[3] != c->source4
-			   : p->destination.halves[0] != c->source6.halves[0] ||
-				 p->destination.halves[1] != c->source6.halves[1])
-		return -1;
-	if (p->destination_port < c->nat_low || p->destination_port > c->nat_high)
-		return -1;
+	u16 port = host16(f->service_port);
+	if (!c || !s || port < c->nat_low || port > c->nat_high)
+		return -2;
 	memset(s, 0, sizeof(*s));
-	s->in.backend = p->source;
-	s->in.backend_port = net16(p->source_port);
-	s->in.port = net16(p->destination_port);
-	s->in.protocol = p->protocol;
-	s->in.family = p->family;
+	s->in.backend = f->client;
+	s->in.backend_port = f->client_port;
+	s->in.port = f->service_port;
+	s->in.protocol = f->protocol;
+	s->in.family = f->family;
 	struct lb_nat_in *in = bpf_map_lookup_elem(&lb_nat_in, &s->in);
 	if (!in) {
 		lb_count_reason(LB_REASON_NAT_UNKNOWN);
-		return XDP_PASS;
+		return LB_PASS;
 	}
 	s->to.source = in->service;
 	s->to.destination = in->client;
 	s->to.source_port = in->service_port;
 	s->to.destination_port = in->client_port;
-	if (p->l4 != (p->family == 4 ? 34 : 54) ||
-	    !lb_rewrite(ctx, p->l3, p->family, p->protocol, &s->to)) {
-		lb_count_reason(LB_REASON_UNSUPPORTED);
-		return XDP_DROP;
-	}
-	return lb_route(ctx, &s->to.destination, p->family);
+	if (lb_nat_apply(ctx, f, s, lb_mapped(&in->client) ? 4 : 6, 0))
+		return LB_NAT_DONE;
+	return lb_nat_refuse(LB_REASON_UNSUPPORTED);
+}
+
+/* A later fragment whose first was translated, as lb_xlate.key finds: LB_NAT_DONE,
+ * and lb_xlate.way says where to; else a verdict, -2 if its first was not. */
+__noinline int lb_nat_fragment(LB_CTX *ctx, const struct lb_flow *f)
+{
+	struct lb_xlate *x = lb_xlate_of();
+	if (!x || !f)
+		return LB_DROP;
+	struct lb_fragment *way = bpf_map_lookup_elem(&lb_fragment, &x->key);
+	if (!way || !way->family)
+		return -2;
+	x->way = *way;
+	lb_xlate_flow(x, f, 0);
+	x->way = *way; /* lb_xlate_flow clears it for a first fragment */
+	x->family = x->way.family;
+	x->id = x->way.id;
+	x->to.source = x->way.source;
+	x->to.destination = x->way.destination;
+	if (lb_xlate(ctx))
+		return LB_NAT_DONE;
+	return lb_nat_refuse(LB_REASON_UNSUPPORTED);
 }

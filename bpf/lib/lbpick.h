@@ -19,6 +19,8 @@ struct lb_flow {
 	u8 tcp_flags;
 	u8 tos;
 	u8 more_fragments;
+	u16 fragment_at;     /* IPv6: of the fragment header, from l3; 0: none */
+	u16 fragment_offset; /* in 8 bytes */
 };
 
 #define TCP_FIN 1

@@ -264,7 +264,7 @@ __noinline int lb_wrap_tagged(struct xdp_md *ctx, const struct lb_flow *f,
 }
 
 /* How many bytes a way of forwarding adds. */
-static __always_inline u32 lb_overhead(const struct lb_backend *be)
+static __always_inline u32 lb_overhead(const struct lb_backend *be, const struct lb_flow *f)
 {
 	u32 header = be->family == 4 ? sizeof(struct ipv4) : sizeof(struct ipv6);
 	switch (be->forward) {
@@ -274,6 +274,9 @@ static __always_inline u32 lb_overhead(const struct lb_backend *be)
 		return header + LB_UDP;
 	case LB_FORWARD_GENEVE:
 		return header + LB_GENEVE;
+	case LB_FORWARD_NAT:
+		if (f->family == 4 && be->family == 6)
+			return sizeof(struct ipv6) - sizeof(struct ipv4);
 	}
 	return 0;
 }

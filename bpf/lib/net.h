@@ -110,3 +110,12 @@ struct icmp {
 #define ICMP_ECHO_REQUEST   8
 #define ICMPV6_ECHO_REQUEST 128
 #define ICMPV6_ECHO_REPLY   129
+
+#define ICMP_UNREACHABLE     3
+#define ICMP_FRAG_NEEDED     4
+#define ICMP_TIME_EXCEEDED   11
+#define ICMP_PARAMETER       12
+#define ICMPV6_UNREACHABLE   1
+#define ICMPV6_TOO_BIG       2
+#define ICMPV6_TIME_EXCEEDED 3
+#define ICMPV6_PARAMETER     4

@@ -10,13 +10,6 @@
 #include "bpf/lib/lbicmp.h"
 #include "bpf/lib/lbnaterror.h"
 
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
-	__type(key, struct lb_fragment_key);
-	__type(value, u32);
-} lb_fragment SEC(".maps");
-
 static __always_inline struct lb_config *lb_settings(void)
 {
 	u32 zero = 0;
@@ -57,9 +50,10 @@ static __always_inline int lb_drop(u32 reason)
 /* Sends the packet of a flow to a backend; l3 is f->l3, as a constant where it
  * is one. */
 static __always_inline int lb_forward(struct xdp_md *ctx, struct lb_flow *f, struct lb_backend *be,
+				      u32 id, const union address *service,
 				      const struct lb_config *c, u32 l3)
 {
-	u32 overhead = lb_overhead(be);
+	u32 overhead = lb_overhead(be, f);
 	if (c->mtu && f->length + overhead > c->mtu)
 		return lb_too_big(ctx, f, c->mtu - overhead);
 	switch (be->forward) {
@@ -72,7 +66,7 @@ static __always_inline int lb_forward(struct xdp_md *ctx, struct lb_flow *f, str
 	case LB_FORWARD_GENEVE:
 		return lb_wrap_udp(ctx, f, be, c);
 	case LB_FORWARD_NAT: {
-		int verdict = lb_nat_request(ctx, f, be, c);
+		int verdict = lb_nat_request(ctx, f, service, id, c);
 		if (verdict != LB_NAT_DONE)
 			return verdict;
 		break;
@@ -90,7 +84,8 @@ static __always_inline int lb_forward(struct xdp_md *ctx, struct lb_flow *f, str
 }
 
 static __always_inline int lb_to_backend(struct xdp_md *ctx, struct lb_flow *f, u32 id, bool fresh,
-					 u8 algorithm, const struct lb_config *c, u32 l3)
+					 u8 algorithm, const union address *service,
+					 const struct lb_config *c, u32 l3)
 {
 	struct lb_backend *be = lb_backend_at(id);
 	if (!id || !be)
@@ -98,7 +93,7 @@ static __always_inline int lb_to_backend(struct xdp_md *ctx, struct lb_flow *f, 
 	lb_count(id, f->length, fresh);
 	if (unlikely(fresh && algorithm == LB_LEAST_CONNECTIONS))
 		__sync_fetch_and_add(&be->active, 1);
-	return lb_forward(ctx, f, be, c, l3);
+	return lb_forward(ctx, f, be, id, service, c, l3);
 }
 
 /* How many bytes are there. A number that a packet gave is compared with it, not
@@ -153,8 +148,10 @@ static __always_inline int lb_fast4(struct xdp_md *ctx, void *at, void *end, boo
 	if ((fe->flags & LB_SOURCES) && !lb_source_allowed(fe, &f.client))
 		return lb_drop(LB_REASON_SOURCE);
 	bool fresh = false;
+	union address service;
+	lb_map4(&service, ip->destination);
 	u32 id = lb_pick(fe, &f, c, &fresh);
-	return lb_to_backend(ctx, &f, id, fresh, fe->algorithm, c, 14);
+	return lb_to_backend(ctx, &f, id, fresh, fe->algorithm, &service, c, 14);
 }
 
 /* Plain IPv6 with TCP or UDP. */
@@ -172,7 +169,7 @@ static __always_inline int lb_fast6(struct xdp_md *ctx, void *at, void *end, boo
 	if (!fe) {
 		union address to;
 		memcpy(&to, ip->destination, 16);
-		if (to.halves[0] == c->source6.halves[0] && to.halves[1] == c->source6.halves[1])
+		if (lb_is_ours(&to, 6, c))
 			return 0;
 		*done = true;
 		return XDP_PASS;
@@ -199,8 +196,10 @@ static __always_inline int lb_fast6(struct xdp_md *ctx, void *at, void *end, boo
 	if ((fe->flags & LB_SOURCES) && !lb_source_allowed(fe, &f.client))
 		return lb_drop(LB_REASON_SOURCE);
 	bool fresh = false;
+	union address service;
+	memcpy(&service, ip->destination, 16);
 	u32 id = lb_pick(fe, &f, c, &fresh);
-	return lb_to_backend(ctx, &f, id, fresh, fe->algorithm, c, 14);
+	return lb_to_backend(ctx, &f, id, fresh, fe->algorithm, &service, c, 14);
 }
 
 /* Where a packet that is no plain one is taken apart: too much for the stack. */
@@ -208,11 +207,11 @@ struct lb_scratch {
 	struct packet packet;
 	struct packet quoted;
 	struct lb_flow flow;
-	struct lb_fragment_key fragment;
 	u32 backend; /* where to, once that is decided */
 	u8 fresh;
 	u8 algorithm;
-	u16 reserved;
+	u8 sound; /* lengths hold */
+	u8 reserved;
 };
 
 struct {
@@ -285,7 +284,8 @@ static __always_inline void lb_identify(struct lb_flow *f, const struct lb_front
 	}
 }
 
-/* Lengths and class of the IP header at f->l3; false if the packet is cut short. */
+/* Lengths and class of the IP header at f->l3, and which fragment it is; false if
+ * the packet is cut short. */
 __noinline int lb_measure(struct xdp_md *ctx, struct lb_flow *f, struct lb_fragment_key *key)
 {
 	if (!f || !key)
@@ -301,6 +301,7 @@ __noinline int lb_measure(struct xdp_md *ctx, struct lb_flow *f, struct lb_fragm
 		f->length = host16(ip->length);
 		f->tos = ip->tos;
 		f->more_fragments = (ip->fragment & NET16(0x2000)) != 0;
+		f->fragment_offset = host16(ip->fragment) & IPV4_OFFSET;
 		key->id = ip->id;
 	} else {
 		struct ipv6 *ip = data + l3;
@@ -316,7 +317,9 @@ __noinline int lb_measure(struct xdp_md *ctx, struct lb_flow *f, struct lb_fragm
 				break;
 			if (kind == IPPROTO_FRAGMENT) {
 				key->id = x->id;
-				f->more_fragments = x->offset & NET16(1);
+				f->more_fragments = (x->offset & NET16(1)) != 0;
+				f->fragment_offset = host16(x->offset) >> 3;
+				f->fragment_at = at;
 				break;
 			}
 			if (kind != IPPROTO_HOPOPTS && kind != IPPROTO_ROUTING &&
@@ -360,7 +363,8 @@ __noinline int lb_slow_send(struct xdp_md *ctx)
 	struct lb_config *c = lb_settings();
 	if (!c || !s)
 		return XDP_PASS;
-	return lb_to_backend(ctx, &s->flow, s->backend, s->fresh, s->algorithm, c, s->flow.l3);
+	return lb_to_backend(ctx, &s->flow, s->backend, s->fresh, s->algorithm,
+			     &s->packet.destination, c, s->flow.l3);
 }
 
 /* Any packet of a service that is no plain one. */
@@ -374,29 +378,28 @@ __noinline int lb_slow_service(struct xdp_md *ctx)
 		return XDP_PASS;
 	struct packet *p = &s->packet;
 	struct lb_flow *f = &s->flow;
-	struct lb_fragment_key *key = &s->fragment;
-	key->source = p->source;
-	key->destination = p->destination;
-	key->protocol = p->protocol;
+	struct lb_xlate *x = lb_xlate_of();
+	if (!x)
+		return XDP_PASS;
 	if (p->flags & PACKET_FRAGMENT) {
 		/* Only an address that is ours makes its fragments our business. */
 		if (!lb_frontend_of(&p->destination, p->family, 0, 0))
 			return XDP_PASS;
-		if (!lb_measure(ctx, f, key))
+		if (!s->sound)
 			return XDP_DROP;
-		u32 *known = bpf_map_lookup_elem(&lb_fragment, key);
+		struct lb_fragment *known = bpf_map_lookup_elem(&lb_fragment, &x->key);
 		if (!known)
 			return lb_drop(LB_REASON_FRAGMENT);
-		struct lb_backend *be = lb_backend_at(*known);
+		struct lb_backend *be = lb_backend_at(known->backend);
 		if (!be || be->state == LB_GONE || be->forward == LB_FORWARD_NAT)
 			return lb_drop(LB_REASON_FRAGMENT);
-		return lb_decide(s, *known, false, LB_MAGLEV_HASH);
+		return lb_decide(s, known->backend, false, LB_MAGLEV_HASH);
 	}
 	struct lb_frontend *fe =
 	    lb_frontend_of(&p->destination, p->family, f->service_port, p->protocol);
 	if (!fe)
 		return XDP_PASS;
-	if (!lb_measure(ctx, f, key))
+	if (!s->sound)
 		return XDP_DROP;
 	if (p->protocol == IPPROTO_TCP) {
 		int flags = lb_tcp_flags(ctx, p->l4);
@@ -414,8 +417,11 @@ __noinline int lb_slow_service(struct xdp_md *ctx)
 	struct lb_backend *named = lb_backend_at(id);
 	if (!id || !named || named->state == LB_GONE || named->pool != fe->pool)
 		id = lb_pick(fe, f, c, &fresh);
-	if (id && f->more_fragments)
-		bpf_map_update_elem(&lb_fragment, key, &id, BPF_ANY);
+	if (id && f->more_fragments) {
+		memset(&x->way, 0, sizeof(x->way));
+		x->way.backend = id;
+		bpf_map_update_elem(&lb_fragment, &x->key, &x->way, BPF_ANY);
+	}
 	return lb_decide(s, id, fresh, fe->algorithm);
 }
 
@@ -449,7 +455,7 @@ __noinline int lb_icmp(struct xdp_md *ctx, struct lb_scratch *s)
 		struct lb_frontend *fe = lb_frontend_of(&p->destination, p->family, 0, 0);
 		if (!fe || !(fe->flags & LB_ECHO))
 			return XDP_PASS;
-		if (!lb_measure(ctx, f, &s->fragment) || f->more_fragments)
+		if (!s->sound || f->more_fragments)
 			return XDP_DROP;
 		return lb_echo(data, end, p);
 	}
@@ -471,8 +477,8 @@ __noinline int lb_icmp(struct xdp_md *ctx, struct lb_scratch *s)
 	}
 	int verdict = lb_nat_error_back(ctx, p, quoted);
 	if (verdict == LB_NAT_DONE)
-		return lb_nat_error_route(ctx, p->family);
-	if (verdict >= 0)
+		return lb_nat_error_route(ctx);
+	if (verdict != -2)
 		return verdict;
 	lb_flow_of(f, quoted, true);
 	struct lb_frontend *fe =
@@ -480,7 +486,7 @@ __noinline int lb_icmp(struct xdp_md *ctx, struct lb_scratch *s)
 	if (!fe)
 		return XDP_PASS;
 	lb_identify(f, fe, c);
-	if (!lb_measure(ctx, f, &s->fragment))
+	if (!s->sound)
 		return XDP_DROP;
 	u64 known = 0;
 	struct lb_bucket *b = lb_bucket_of(f->tag, c);
@@ -516,6 +522,40 @@ static __always_inline bool lb_sctp_ports(struct xdp_md *ctx, struct packet *p)
 	return true;
 }
 
+/* An answer to a translated request, or a later fragment of what was translated,
+ * either way; -2 for any other packet. */
+static __always_inline int lb_translated(struct xdp_md *ctx, struct lb_scratch *s)
+{
+	struct lb_config *c = lb_settings();
+	struct lb_xlate *x = lb_xlate_of();
+	u32 zero = 0;
+	int verdict;
+	if (!c || !x)
+		return -2;
+	if (s->packet.flags & PACKET_FRAGMENT) {
+		verdict = lb_nat_fragment(ctx, &s->flow);
+		if (verdict != LB_NAT_DONE)
+			return verdict;
+		u32 id = x->way.backend;
+		if (!id)
+			return lb_route(ctx, &x->way.destination, x->way.family);
+		struct lb_backend *be = lb_backend_at(id);
+		struct ethernet *eth = ctx_pointer(ctx->data);
+		if (!be || (void *)(eth + 1) > ctx_pointer(ctx->data_end))
+			return XDP_DROP;
+		lb_count(id, s->flow.length, false);
+		return lb_out(ctx, eth, be, c);
+	}
+	if (!lb_is_ours(&s->packet.destination, s->packet.family, c))
+		return -2;
+	verdict = lb_nat_answer(ctx, &s->flow);
+	if (verdict != LB_NAT_DONE)
+		return verdict;
+	struct lb_nat_scratch *n = bpf_map_lookup_elem(&lb_nat_scratch, &zero);
+	return n ? lb_route(ctx, &n->to.destination, lb_mapped(&n->to.destination) ? 4 : 6)
+		 : XDP_DROP;
+}
+
 __noinline int lb_slow(struct xdp_md *ctx)
 {
 	u32 zero = 0;
@@ -533,6 +573,14 @@ __noinline int lb_slow(struct xdp_md *ctx)
 	s->flow.l3 = p->l3;
 	s->flow.l4 = p->l4;
 	lb_flow_of(&s->flow, p, false);
+	struct lb_xlate *x = lb_xlate_of();
+	if (!x)
+		return XDP_PASS;
+	memset(&x->key, 0, sizeof(x->key));
+	s->sound = lb_measure(ctx, &s->flow, &x->key);
+	x->key.source = p->source;
+	x->key.destination = p->destination;
+	x->key.protocol = p->protocol;
 	if (p->protocol == (p->family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6)) {
 		if (!(p->flags & PACKET_L4))
 			return XDP_PASS;
@@ -543,9 +591,11 @@ __noinline int lb_slow(struct xdp_md *ctx)
 		return XDP_PASS;
 	if (!(p->flags & (PACKET_L4 | PACKET_FRAGMENT)))
 		return XDP_PASS;
-	verdict = lb_nat_answer(ctx, p);
-	if (verdict >= 0)
-		return verdict;
+	if (s->sound) {
+		verdict = lb_translated(ctx, s);
+		if (verdict != -2)
+			return verdict;
+	}
 	verdict = lb_slow_service(ctx);
 	return verdict == LB_DECIDED ? lb_slow_send(ctx) : verdict;
 }
