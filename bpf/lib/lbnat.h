@@ -8,9 +8,6 @@
 
 #include "lbxlate.h"
 
-/* Not a verdict: the packet is translated and ready to be sent. */
-#define LB_NAT_DONE 16
-
 #ifndef LB_ON_TC
 /* The short way of plain TCP and UDP: IPv4 without options, IPv6 without
  * extensions, no tag, no fragment, the same family on both sides. */
@@ -82,32 +79,35 @@ static __always_inline bool lb_plain(const struct lb_flow *f)
 }
 #endif
 
-/* Translates to s->to, in one way or the other. */
-static __always_inline bool lb_nat_apply(LB_CTX *ctx, const struct lb_flow *f,
-					 const struct lb_nat_scratch *s, u8 family, u32 backend)
-{
-#ifndef LB_ON_TC
-	if (lb_plain(f) && f->family == family)
-		return lb_rewrite(ctx, family, f->protocol, &s->to);
-#endif
-	struct lb_xlate *x = lb_xlate_of();
-	if (!x)
-		return false;
-	lb_xlate_flow(x, f, family);
-	x->to = s->to;
-	if (!lb_xlate(ctx))
-		return false;
-	lb_xlate_remember(x, backend);
-	return true;
-}
-
 static __always_inline int lb_nat_refuse(u32 reason)
 {
 	lb_count_reason(reason);
 	return LB_DROP;
 }
 
-/* Translates a request: LB_NAT_DONE if it is ready to be sent, else a verdict. */
+/*
+ * Translates to s->to, in one way or the other: LB_NAT_DONE, a verdict, or
+ * LB_NAT_LONG, and the caller calls lb_xlate_finish, as the stack would not hold
+ * that below the functions that decide.
+ */
+static __always_inline int lb_nat_apply(LB_CTX *ctx, const struct lb_flow *f,
+					const struct lb_nat_scratch *s, u8 family, u32 backend)
+{
+#ifndef LB_ON_TC
+	if (lb_plain(f) && f->family == family)
+		return lb_rewrite(ctx, family, f->protocol, &s->to)
+			   ? LB_NAT_DONE
+			   : lb_nat_refuse(LB_REASON_UNSUPPORTED);
+#endif
+	struct lb_xlate *x = lb_xlate_of();
+	if (!x)
+		return LB_DROP;
+	lb_xlate_flow(x, f, family, backend);
+	x->to = s->to;
+	return LB_NAT_LONG;
+}
+
+/* Translates a request: as lb_nat_apply. */
 __noinline int lb_nat_request(LB_CTX *ctx, const struct lb_flow *f, const union address *service,
 			      u32 backend, const struct lb_config *c)
 {
@@ -138,14 +138,12 @@ __noinline int lb_nat_request(LB_CTX *ctx, const struct lb_flow *f, const union 
 		return lb_nat_refuse(LB_REASON_NAT_PORTS);
 	s->to.destination = be->address;
 	s->to.destination_port = be->port;
-	if (lb_nat_apply(ctx, f, s, be->family, backend))
-		return LB_NAT_DONE;
-	return lb_nat_refuse(LB_REASON_UNSUPPORTED);
+	return lb_nat_apply(ctx, f, s, be->family, backend);
 }
 
 /* The answer of a backend to a translated request, f as parsed, to an address
- * that is ours: LB_NAT_DONE if it is ready to be sent to lb_nat_scratch.to, else
- * a verdict; -1 for any other packet. */
+ * that is ours, to be sent to lb_nat_scratch.to: as lb_nat_apply; -2 for any other
+ * packet. */
 __noinline int lb_nat_answer(LB_CTX *ctx, const struct lb_flow *f)
 {
 	u32 zero = 0;
@@ -171,14 +169,12 @@ __noinline int lb_nat_answer(LB_CTX *ctx, const struct lb_flow *f)
 	s->to.destination = in->client;
 	s->to.source_port = in->service_port;
 	s->to.destination_port = in->client_port;
-	if (lb_nat_apply(ctx, f, s, lb_mapped(&in->client) ? 4 : 6, 0))
-		return LB_NAT_DONE;
-	return lb_nat_refuse(LB_REASON_UNSUPPORTED);
+	return lb_nat_apply(ctx, f, s, lb_mapped(&in->client) ? 4 : 6, 0);
 }
 
-/* A later fragment whose first was translated, as lb_xlate.key finds: LB_NAT_DONE,
+/* A later fragment whose first was translated, as lb_xlate.key finds: LB_NAT_LONG,
  * and lb_xlate.way says where to; else a verdict, -2 if its first was not. */
-__noinline int lb_nat_fragment(LB_CTX *ctx, const struct lb_flow *f)
+__noinline int lb_nat_fragment(const struct lb_flow *f)
 {
 	struct lb_xlate *x = lb_xlate_of();
 	if (!x || !f)
@@ -187,13 +183,10 @@ __noinline int lb_nat_fragment(LB_CTX *ctx, const struct lb_flow *f)
 	if (!way || !way->family)
 		return -2;
 	x->way = *way;
-	lb_xlate_flow(x, f, 0);
-	x->way = *way; /* lb_xlate_flow clears it for a first fragment */
+	lb_xlate_flow(x, f, 0, 0);
 	x->family = x->way.family;
 	x->id = x->way.id;
 	x->to.source = x->way.source;
 	x->to.destination = x->way.destination;
-	if (lb_xlate(ctx))
-		return LB_NAT_DONE;
-	return lb_nat_refuse(LB_REASON_UNSUPPORTED);
+	return LB_NAT_LONG;
 }

@@ -305,7 +305,7 @@ static __always_inline bool lb_error_room(LB_CTX *ctx, struct lb_error *e)
 
 /* Turns the error round as the scratch says; false if that cannot be, and the
  * packet is to be dropped. */
-static __noinline int lb_turn_error(LB_CTX *ctx)
+__noinline int lb_turn_error(LB_CTX *ctx)
 {
 	struct lb_error *e = lb_error_of();
 	u64 before = 0, after = 0, words_before, words_after;
@@ -365,8 +365,8 @@ static __noinline int lb_turn_error(LB_CTX *ctx)
 }
 
 /* The verdict on an error whose scratch has its ends. */
-static __always_inline int lb_nat_error(LB_CTX *ctx, const struct packet *p,
-					const struct packet *quoted, struct lb_error *e, u8 family)
+static __always_inline int lb_nat_error(const struct packet *p, const struct packet *quoted,
+					struct lb_error *e, u8 family)
 {
 	e->from = p->family;
 	e->family = family;
@@ -374,15 +374,13 @@ static __always_inline int lb_nat_error(LB_CTX *ctx, const struct packet *p,
 	bool plain =
 	    p->l3 == 14 && quoted->family == p->family &&
 	    (p->family == 4 ? p->l4 == 34 && quoted->l4 == 62 : p->l4 == 54 && quoted->l4 == 102);
-	if (plain && lb_turn_error(ctx))
-		return LB_NAT_DONE;
-	return lb_nat_refuse(LB_REASON_UNSUPPORTED);
+	return plain ? LB_NAT_LONG : lb_nat_refuse(LB_REASON_UNSUPPORTED);
 }
 
 /* Somebody on the way to a backend, or itself, about a translated request:
- * LB_NAT_DONE if the error is ready to be sent to the client, else a verdict; -2
+ * LB_NAT_LONG if lb_turn_error makes it one for the client, else a verdict; -2
  * if it is not about one. */
-__noinline int lb_nat_error_back(LB_CTX *ctx, const struct packet *p, const struct packet *quoted)
+__noinline int lb_nat_error_back(const struct packet *p, const struct packet *quoted)
 {
 	u32 zero = 0;
 	struct lb_config *c = bpf_map_lookup_elem(&lb_config, &zero);
@@ -412,7 +410,7 @@ __noinline int lb_nat_error_back(LB_CTX *ctx, const struct packet *p, const stru
 	bool own = p->source.halves[0] == quoted->destination.halves[0] &&
 		   p->source.halves[1] == quoted->destination.halves[1];
 	e->source = own || p->family != family ? in->service : p->source;
-	return lb_nat_error(ctx, p, quoted, e, family);
+	return lb_nat_error(p, quoted, e, family);
 }
 
 #ifndef LB_ON_TC
@@ -426,8 +424,8 @@ static __always_inline int lb_nat_error_route(LB_CTX *ctx)
 #endif
 
 /* A client, or somebody on the way to it, about a translated answer:
- * LB_NAT_DONE if the error is ready to be sent to the backend, else a verdict. */
-__noinline int lb_nat_error_there(LB_CTX *ctx, const struct packet *p, const struct packet *quoted,
+ * LB_NAT_LONG if lb_turn_error makes it one for the backend, else a verdict. */
+__noinline int lb_nat_error_there(const struct packet *p, const struct packet *quoted,
 				  const struct lb_flow *f, const struct lb_backend *be)
 {
 	u32 zero = 0;
@@ -452,5 +450,5 @@ __noinline int lb_nat_error_there(LB_CTX *ctx, const struct packet *p, const str
 	if (!lb_stand_in(&e->source, be->family, &f->client, c))
 		return lb_nat_refuse(LB_REASON_UNSUPPORTED);
 	e->quoted.destination = e->source;
-	return lb_nat_error(ctx, p, quoted, e, be->family);
+	return lb_nat_error(p, quoted, e, be->family);
 }

@@ -11,6 +11,11 @@
 #include "lbcrc.h"
 #include "lbport.h"
 
+/* Not verdicts: the packet is translated and ready to be sent, or will be by what
+ * lb_xlate_scratch or lb_error_scratch says. */
+#define LB_NAT_DONE 16
+#define LB_NAT_LONG 18
+
 #define LB_XLATE_CHUNK 256
 #define LB_XLATE_SUM   36 /* chunks of a datagram whose checksum is made: 9216 bytes */
 
@@ -161,7 +166,7 @@ static __always_inline bool lb_stand_in(union address *a, u8 family, const union
 
 /* The checksum of a datagram that has none, over all that it covers but the
  * addresses, whose sum is given: IPv6 does not do without (RFC 7915, 4.5). */
-static __noinline int lb_xlate_full_sum(LB_CTX *ctx, u32 sum)
+__noinline int lb_xlate_full_sum(LB_CTX *ctx, u32 sum)
 {
 	struct lb_xlate *x = lb_xlate_of();
 	if (!x)
@@ -383,7 +388,7 @@ static __always_inline bool lb_xlate_6to4(LB_CTX *ctx, struct lb_xlate *x)
 
 /* Does what the scratch says; 0 if it cannot be done, and the packet, which may
  * be changed in part, is to be dropped. */
-static __noinline int lb_xlate(LB_CTX *ctx)
+__noinline int lb_xlate(LB_CTX *ctx)
 {
 	struct lb_xlate *x = lb_xlate_of();
 	u64 before, after;
@@ -416,7 +421,8 @@ static __noinline int lb_xlate(LB_CTX *ctx)
 }
 
 /* Sets the scratch from a flow; the ends are the caller's. */
-static __always_inline void lb_xlate_flow(struct lb_xlate *x, const struct lb_flow *f, u8 family)
+static __always_inline void lb_xlate_flow(struct lb_xlate *x, const struct lb_flow *f, u8 family,
+					  u32 backend)
 {
 	x->l3 = f->l3;
 	x->l4 = f->l4;
@@ -427,21 +433,30 @@ static __always_inline void lb_xlate_flow(struct lb_xlate *x, const struct lb_fl
 	x->from = f->family;
 	x->family = family;
 	x->protocol = f->protocol;
-	if (x->more) {
+	if (x->more && !x->offset) {
 		x->id = bpf_get_prandom_u32() | 1;
 		memset(&x->way, 0, sizeof(x->way));
+		x->way.backend = backend;
 	}
 }
 
-/* Remembers a first fragment's translation for those that follow. */
-static __always_inline void lb_xlate_remember(struct lb_xlate *x, u32 backend)
+/* Does what the scratch says, and remembers a first fragment's translation for
+ * those that follow: LB_NAT_DONE or a verdict. */
+static __always_inline int lb_xlate_finish(LB_CTX *ctx)
 {
-	if (!x->more)
-		return;
-	x->way.source = x->to.source;
-	x->way.destination = x->to.destination;
-	x->way.backend = backend;
-	x->way.id = x->id;
-	x->way.family = x->family;
-	bpf_map_update_elem(&lb_fragment, &x->key, &x->way, BPF_ANY);
+	struct lb_xlate *x = lb_xlate_of();
+	if (!x)
+		return LB_DROP;
+	if (!lb_xlate(ctx)) {
+		lb_count_reason(LB_REASON_UNSUPPORTED);
+		return LB_DROP;
+	}
+	if (x->more && !x->offset) {
+		x->way.source = x->to.source;
+		x->way.destination = x->to.destination;
+		x->way.id = x->id;
+		x->way.family = x->family;
+		bpf_map_update_elem(&lb_fragment, &x->key, &x->way, BPF_ANY);
+	}
+	return LB_NAT_DONE;
 }

@@ -67,6 +67,8 @@ static __always_inline int lb_forward(struct xdp_md *ctx, struct lb_flow *f, str
 		return lb_wrap_udp(ctx, f, be, c);
 	case LB_FORWARD_NAT: {
 		int verdict = lb_nat_request(ctx, f, service, id, c);
+		if (verdict == LB_NAT_LONG)
+			verdict = lb_xlate_finish(ctx);
 		if (verdict != LB_NAT_DONE)
 			return verdict;
 		break;
@@ -475,9 +477,10 @@ __noinline int lb_icmp(struct xdp_md *ctx, struct lb_scratch *s)
 		quoted->source_port = host16(ports[0]);
 		quoted->destination_port = host16(ports[1]);
 	}
-	int verdict = lb_nat_error_back(ctx, p, quoted);
-	if (verdict == LB_NAT_DONE)
-		return lb_nat_error_route(ctx);
+	int verdict = lb_nat_error_back(p, quoted);
+	if (verdict == LB_NAT_LONG)
+		return lb_turn_error(ctx) ? lb_nat_error_route(ctx)
+					  : lb_drop(LB_REASON_UNSUPPORTED);
 	if (verdict != -2)
 		return verdict;
 	lb_flow_of(f, quoted, true);
@@ -499,9 +502,11 @@ __noinline int lb_icmp(struct xdp_md *ctx, struct lb_scratch *s)
 	if (!id || !be || be->state == LB_GONE)
 		return lb_drop(LB_REASON_NO_BACKEND);
 	if (be->forward == LB_FORWARD_NAT) {
-		verdict = lb_nat_error_there(ctx, p, quoted, f, be);
-		if (verdict != LB_NAT_DONE)
+		verdict = lb_nat_error_there(p, quoted, f, be);
+		if (verdict != LB_NAT_LONG)
 			return verdict;
+		if (!lb_turn_error(ctx))
+			return lb_drop(LB_REASON_UNSUPPORTED);
 		struct ethernet *eth = ctx_pointer(ctx->data);
 		if ((void *)(eth + 1) > ctx_pointer(ctx->data_end))
 			return XDP_DROP;
@@ -533,7 +538,9 @@ static __always_inline int lb_translated(struct xdp_md *ctx, struct lb_scratch *
 	if (!c || !x)
 		return -2;
 	if (s->packet.flags & PACKET_FRAGMENT) {
-		verdict = lb_nat_fragment(ctx, &s->flow);
+		verdict = lb_nat_fragment(&s->flow);
+		if (verdict == LB_NAT_LONG)
+			verdict = lb_xlate_finish(ctx);
 		if (verdict != LB_NAT_DONE)
 			return verdict;
 		u32 id = x->way.backend;
@@ -549,6 +556,8 @@ static __always_inline int lb_translated(struct xdp_md *ctx, struct lb_scratch *
 	if (!lb_is_ours(&s->packet.destination, s->packet.family, c))
 		return -2;
 	verdict = lb_nat_answer(ctx, &s->flow);
+	if (verdict == LB_NAT_LONG)
+		verdict = lb_xlate_finish(ctx);
 	if (verdict != LB_NAT_DONE)
 		return verdict;
 	struct lb_nat_scratch *n = bpf_map_lookup_elem(&lb_nat_scratch, &zero);

@@ -273,10 +273,19 @@ func samePool(a, b *service.Pool) bool {
 func (d *Dataplane) forwardable(p *service.Pool) error {
 	forward := p.Forward
 	orDefault(&forward, d.cfg.Forward)
-	if forward == service.ForwardNAT && p.Protocol == service.SCTP {
-		return &engine.NotSupportedError{
-			Feature: "SCTP by nat", Reason: "its checksum covers the ports and the whole packet",
-			Remedy: "choose ipip, gue, geneve or dsr in a ServicePolicy",
+	if forward != service.ForwardNAT {
+		return nil
+	}
+	for _, b := range p.Backends {
+		to4 := b.Addr.Addr().Is4()
+		if from4 := p.Family == 4; from4 == to4 {
+			continue // sockets need no address of ours
+		}
+		if to4 && !d.cfg.Source4.IsValid() || !to4 && !d.cfg.Source6.IsValid() && !d.cfg.Prefix6.IsValid() {
+			return &engine.NotSupportedError{
+				Feature: fmt.Sprintf("translation to backend %v", b.Addr), Reason: "the balancer has no address of that family to translate to",
+				Remedy: "give it one (skep up --source), or backends of the frontend's family",
+			}
 		}
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,6 +33,10 @@ type Config struct {
 	// Source4 and Source6 are our own addresses: outer sources of tunnels, and
 	// what NAT puts in the client's place.
 	Source4, Source6 netip.Addr
+	// Prefix6, if valid, is where IPv4 clients appear to IPv6 backends instead
+	// of Source6: their address stands inside (RFC 6052), and the network has to
+	// route the prefix to the balancer. Its length is 32, 40, 48, 56, 64 or 96.
+	Prefix6 netip.Prefix
 	// Gateway is the hardware address that everything is sent to, back out of
 	// the interface it came in; empty: the routing table is asked.
 	Gateway net.HardwareAddr
@@ -77,6 +82,9 @@ func (c *Config) defaults() {
 func (c *Config) check() error {
 	if c.Source4.IsValid() && !c.Source4.Is4() || c.Source6.IsValid() && !c.Source6.Is6() {
 		return fmt.Errorf("configure load balancer: source addresses %v and %v must be IPv4 and IPv6", c.Source4, c.Source6)
+	}
+	if p := c.Prefix6; p.IsValid() && (!p.Addr().Is6() || p.Addr().Is4In6() || !slices.Contains([]int{32, 40, 48, 56, 64, 96}, p.Bits()) || p.Addr().As16()[8] != 0) {
+		return fmt.Errorf("configure load balancer: %v is no prefix for IPv4 addresses: RFC 6052 has lengths of 32, 40, 48, 56, 64 and 96, and bits 64 to 71 zero", p)
 	}
 	if c.NATPorts[0] == 0 || c.NATPorts[0] > c.NATPorts[1] {
 		return fmt.Errorf("configure load balancer: NAT ports %d to %d are no range", c.NATPorts[0], c.NATPorts[1])
@@ -155,7 +163,7 @@ func Open(ctx context.Context, eng engine.Engine, cfg Config) (*Dataplane, error
 }
 
 // scratchMaps hold nothing between packets and are not pinned.
-func scratchMap(name string) bool { return name == "lb_scratch" || name == "lb_nat_scratch" }
+func scratchMap(name string) bool { return strings.HasSuffix(name, "_scratch") }
 
 // pins makes the maps of spec pinned by name. Maps that are there already keep
 // their size: it is what connections were remembered under.
@@ -250,6 +258,12 @@ func (d *Dataplane) configure() error {
 	}
 	if d.cfg.Source6.IsValid() {
 		c.Source6 = d.cfg.Source6.As16()
+	}
+	if p := d.cfg.Prefix6; p.IsValid() {
+		c.Prefix6Bits, c.Prefix6 = uint8(p.Bits()), p.Masked().Addr().As16()
+		for i := range p.Bits() {
+			c.Prefix6Mask[i/8] |= 0x80 >> (i % 8)
+		}
 	}
 	copy(c.Gateway[:], d.cfg.Gateway)
 	d.seed = c.Seed
