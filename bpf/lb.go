@@ -98,6 +98,9 @@ const (
 	LBLine         = 16
 )
 
+// LBLayout is the version of the tables' layouts (LB_LAYOUT in bpf/lib/lb.h).
+const LBLayout = 2
+
 // WithDefaults returns s with defaults in the place of zeros and sizes rounded
 // up to what the tables need.
 func (s LBSize) WithDefaults() LBSize {
@@ -222,7 +225,8 @@ type LBConfig struct {
 	IdleDatagram     uint32
 	IdleClosing      uint32
 	Prefix6Bits      uint8
-	Reserved2        [3]uint8
+	Layout           uint8
+	Reserved2        [2]uint8
 	Prefix6          [16]byte
 	Prefix6Mask      [16]byte
 }

@@ -21,6 +21,13 @@
 #define LB_BUCKETS   (1 << 15)
 #define LB_WAYS      8
 
+/*
+ * The version of what is below, as pinned tables have it; 0 and 1 are the first.
+ * A value may only grow at its end: user space copies the entries of an older
+ * version's table and puts zeros behind (net/lb/migrate.go).
+ */
+#define LB_LAYOUT 2
+
 /* Time in units of 2^30 ns: a little more than a second. */
 #define LB_TICK_SHIFT 30
 
@@ -89,7 +96,8 @@ struct lb_config {
 	/* Where IPv4 clients appear to IPv6 backends (RFC 6052); 0 bits: nowhere,
 	 * source6 stands in their place. */
 	u8 prefix6_bits;
-	u8 reserved2[3];
+	u8 layout; /* LB_LAYOUT of who made the tables */
+	u8 reserved2[2];
 	union address prefix6;
 	union address prefix6_mask;
 };

@@ -175,9 +175,10 @@ __noinline int lb_xlate_full_sum(LB_CTX *ctx, u32 sum)
 	u64 total = (u64)sum + net16(size) + NET16(IPPROTO_UDP);
 	for (int i = 0; i < LB_XLATE_SUM && size; i++) {
 		u32 n = size < LB_XLATE_CHUNK ? size : LB_XLATE_CHUNK;
+		/* 1 to LB_XLATE_CHUNK, in a way that Linux 6.1 sees. */
+		n--;
 		barrier_var(n);
-		if (n < 1 || n > LB_XLATE_CHUNK)
-			return -1;
+		n = (n & (LB_XLATE_CHUNK - 1)) + 1;
 		memset(x->chunk, 0, LB_XLATE_CHUNK);
 		if (lb_load(ctx, at, x->chunk, n))
 			return -1;

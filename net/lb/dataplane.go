@@ -179,18 +179,7 @@ func pins(eng engine.Engine, spec *ebpf.CollectionSpec, path string) (*engine.Lo
 			continue
 		}
 		m.Pinning = ebpf.PinByName
-		old, err := eng.OpenMap(filepath.Join(path, name))
-		if errors.Is(err, engine.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("open pinned table %s: %w", name, err)
-		}
-		m.MaxEntries = uint32(old.Info().MaxEntries)
-		if old.Info().ValueSize != int(m.ValueSize) || old.Info().KeySize != int(m.KeySize) {
-			err = fmt.Errorf("pinned table %s has another layout (keys of %d and values of %d bytes, not %d and %d): it was made by another version; skep down removes it", name, old.Info().KeySize, old.Info().ValueSize, m.KeySize, m.ValueSize)
-		}
-		if err := errors.Join(err, old.Close()); err != nil {
+		if err := adjust(eng, m, filepath.Join(path, name)); err != nil {
 			return nil, err
 		}
 	}
@@ -241,8 +230,12 @@ func (d *Dataplane) configure() error {
 	if err != nil {
 		return fmt.Errorf("read the configuration: %w", err)
 	}
+	if old.Layout > bpf.LBLayout {
+		return fmt.Errorf("the pinned tables have layout %d, made by a newer version (this one knows %d): run that, or skep down, which ends connections", old.Layout, bpf.LBLayout)
+	}
 	c := bpf.LBConfig{
-		Seed: old.Seed, ConnMask: d.mask, MTU: d.cfg.MTU,
+		Layout: bpf.LBLayout,
+		Seed:   old.Seed, ConnMask: d.mask, MTU: d.cfg.MTU,
 		GUEPort: port16(d.cfg.GUEPort), GenevePort: port16(d.cfg.GenevePort), TunnelSourcePort: port16(49152),
 		NATLow: d.cfg.NATPorts[0], NATHigh: d.cfg.NATPorts[1],
 		IdleHalfOpen: ticks(d.cfg.HalfOpen), IdleEstablished: ticks(d.cfg.Established),
