@@ -6,6 +6,8 @@
  */
 #include "bpf/lib/lbpick.h"
 
+#define AF_INET 2
+
 /* What a socket believes to talk to, by its cookie and its real peer. */
 struct lb_peer_key {
 	union address address;
@@ -81,6 +83,10 @@ static __always_inline int lb_sock_forward(struct bpf_sock_addr *ctx, union addr
 		lb_count_reason(LB_REASON_NO_BACKEND);
 		return 0;
 	}
+	/* A socket of IPv4 cannot go there; its packets can, translated. One of IPv6
+	 * reaches IPv4 by a mapped address, but not with each datagram anew. */
+	if (be->family != family && (ctx->family == AF_INET || protocol == IPPROTO_UDP))
+		return 1;
 	struct lb_peer_key key = {
 	    .address = be->address, .cookie = cookie, .port = be->port, .protocol = protocol};
 	struct lb_peer peer = {.address = *to, .port = *port, .backend = id};

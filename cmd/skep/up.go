@@ -53,6 +53,7 @@ type upFlags struct {
 	listen                   string
 	node, zone               string
 	source4, source6         string
+	prefix6                  string
 	gateway, forward         string
 	mtu                      uint16
 	connections              uint32
@@ -87,6 +88,7 @@ func newUpCommand(s *streams) *cobra.Command {
 	fl.StringArrayVar(&u.addrs, "node-address", nil, "this node's address for node ports (default: those of the interfaces)")
 	fl.StringVar(&u.source4, "source4", "", "our IPv4 address in tunnels and NAT (default: the first interface's)")
 	fl.StringVar(&u.source6, "source6", "", "our IPv6 address in tunnels and NAT")
+	fl.StringVar(&u.prefix6, "prefix6", "", "prefix in which IPv4 clients appear to IPv6 backends, such as 64:ff9b::/96 (RFC 6052), routed to this host (default: they appear as our IPv6 address)")
 	fl.StringVar(&u.gateway, "gateway", "", "hardware address to send everything to (default: ask the routing table)")
 	addChoice(cmd, &u.forward, "forward", "", "nat", "how packets get to backends where no policy says", "nat", "ipip", "gue", "geneve", "dsr")
 	fl.Uint16Var(&u.mtu, "mtu", 0, "MTU of the way to backends; longer packets are answered with an error (default: not checked)")
@@ -128,6 +130,13 @@ func (u *upFlags) config(s *streams, eng engine.Engine) (agent.Config, error) {
 	c.LB.Source4, c.LB.Source6 = address("source4", u.source4), address("source6", u.source6)
 	for _, a := range u.addrs {
 		c.Place.NodeAddrs = append(c.Place.NodeAddrs, address("node-address", a))
+	}
+	if u.prefix6 != "" {
+		p, err := netip.ParsePrefix(u.prefix6)
+		if err != nil {
+			errs = append(errs, usage(fmt.Errorf("--prefix6: %w", err)))
+		}
+		c.LB.Prefix6 = p
 	}
 	if u.gateway != "" {
 		mac, err := net.ParseMAC(u.gateway)

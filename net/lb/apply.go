@@ -284,7 +284,7 @@ func (d *Dataplane) forwardable(p *service.Pool) error {
 		if to4 && !d.cfg.Source4.IsValid() || !to4 && !d.cfg.Source6.IsValid() && !d.cfg.Prefix6.IsValid() {
 			return &engine.NotSupportedError{
 				Feature: fmt.Sprintf("translation to backend %v", b.Addr), Reason: "the balancer has no address of that family to translate to",
-				Remedy: "give it one (skep up --source), or backends of the frontend's family",
+				Remedy: "give it one (skep up --source4, --source6), or backends of the frontend's family",
 			}
 		}
 	}

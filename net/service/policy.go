@@ -49,6 +49,10 @@ type PolicySpec struct {
 	// second and third octet of a connection id, unencrypted
 	// (draft-ietf-quic-load-balancers).
 	QUIC map[netip.Addr]uint16 `json:"quic,omitempty"`
+	// Translate lets a frontend of a family in which the service has no endpoint
+	// at all use those of the other: packets are translated between IPv4 and
+	// IPv6 (with nat), or carried in the other family's (by tunnels).
+	Translate bool `json:"translate,omitempty"`
 	// ProxyProtocol tells backends the client's address, in user space where
 	// they would see the balancer's: "v1" or "v2".
 	ProxyProtocol string `json:"proxyProtocol,omitempty"`

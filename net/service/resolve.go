@@ -137,6 +137,9 @@ func (r *resolver) port(p *KubePort, fam int, internal, external []Frontend) {
 		cluster = append(cluster, out...)
 	}
 	found := r.endpoints(p, fam)
+	if len(found) == 0 && r.policy.Translate {
+		found = r.endpoints(p, 10-fam)
+	}
 	r.pool(p, fam, "cluster", cluster, r.choose(found, false))
 	r.pool(p, fam, "local", local, r.choose(found, true))
 }

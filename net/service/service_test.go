@@ -177,7 +177,7 @@ func FuzzRead(f *testing.F) {
 			pools, _ := s.Resolve(k, &Options{NodeAddrs: []netip.Addr{netip.MustParseAddr("10.0.0.1")}})
 			for _, p := range pools {
 				for _, b := range p.Backends {
-					if !b.Addr.IsValid() || b.Addr.Addr().Is4() != (p.Family == 4) {
+					if !b.Addr.IsValid() || b.Addr.Addr().Is4() != p.Backends[0].Addr.Addr().Is4() {
 						t.Errorf("%s: backend %v", p.Name(), b.Addr)
 					}
 				}

@@ -15,7 +15,8 @@ type Pool struct {
 	Service  string   `json:"service"`
 	Port     string   `json:"port"`
 	Protocol Protocol `json:"protocol"`
-	// Family is 4 or 6.
+	// Family of the frontends is 4 or 6; backends may be of the other
+	// (PolicySpec.Translate).
 	Family int `json:"family"`
 	// Scope is "cluster", or "local" for a pool of this node's backends that
 	// stands beside one of the whole cluster's.
