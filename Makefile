@@ -20,7 +20,7 @@ test-race: ## what runs concurrently, under the race detector (needs gcc)
 
 test-vm: ## attach kinds that the running kernel refuses, in virtual machines (needs qemu-system-x86_64, apt, dpkg)
 	go run ./internal/vmtest/cmd/vmtest -kernel $(VERSIONS) ./kernel
-	go run ./internal/vmtest/cmd/vmtest -kernel $(VERSIONS) -skip 'Scale|Fuzz|Times|Flood|FlowsStay|IDs|Slab' ./net/lb
+	go run ./internal/vmtest/cmd/vmtest -kernel $(VERSIONS) -skip 'Scale|Fuzz|Times|Flood|FlowsStay|IDs|Slab|ByTheRFCs|ErrorsCross' ./net/lb
 	go run ./internal/vmtest/cmd/vmtest -kernel $(VERSIONS) -run TestVM ./trace/profile
 
 verifier-corpus: ## fetch and compile the kernel's own verifier tests (apt, clang-19, bpftool, python3: a minute), hold verdicts against them

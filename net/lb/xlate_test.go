@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/skepdev/skep/embedded"
 	"github.com/skepdev/skep/engine"
 	"github.com/skepdev/skep/net/lb"
 	"github.com/skepdev/skep/net/service"
@@ -311,6 +312,9 @@ func TestTranslationByTheRFCs(t *testing.T) {
 			"2001:db8:122:300::/56": "2001:db8:122:3c0:0:221::", "2001:db8:122:344::/64": "2001:db8:122:344:c0:2:2100::",
 			"2001:db8:122:344::/96": "2001:db8:122:344::192.0.2.33", "64:ff9b::/96": "64:ff9b::192.0.2.33",
 		} {
+			if _, ok := eng.(*embedded.Engine); !ok && prefix != "64:ff9b::/96" {
+				continue // loading takes a second
+			}
 			_, prog := crossing(t, eng, service.TCP, func(c *lb.Config) { c.Prefix6 = netip.MustParsePrefix(prefix) })
 			there := send(t, prog, packet(t, "eth / ip4 192.0.2.33 > 10.100.1.1 / tcp 4000 > 80"))
 			self, backend, nat, _ := ends(there.Data)
