@@ -65,7 +65,6 @@ func (r *Rejection) Explain() *Explanation {
 	e := &Explanation{Rule: r.Rule, Slot: r.Slot, Kernel: r.Message}
 	if r.Slot >= 0 && r.Slot < len(r.code.Instructions) {
 		e.Place = placeOf(r.code, r.Slot)
-		e.Instruction, _ = Printer(r.code).Text(r.code.Instructions, r.Slot)
 		e.Function = funcOf(r.code, r.Slot)
 	}
 	t := newTrace(r)
@@ -74,10 +73,14 @@ func (r *Rejection) Explain() *Explanation {
 	}
 	e.Path = t.branches()
 	st := &story{Explanation: e, r: r, trace: t}
+	if e.Function != "" {
+		e.Instruction = st.text(r.Slot)
+	}
 	rule := rules[r.Rule]
 	if rule.explain != nil {
 		rule.explain(st)
 	}
+	st.refine()
 	if e.Summary == "" {
 		e.Summary = rule.summary
 	}
@@ -134,7 +137,7 @@ func (e *Explanation) Text() string {
 
 // orCondition is the source of a branch, or its assembly.
 func orCondition(p Branch) string {
-	if s := strings.TrimSpace(p.Place.Text); s != "" {
+	if s := strings.TrimSpace(p.Place.Text); s != "" && !isAssembly(s) {
 		return s
 	}
 	return p.Condition

@@ -153,9 +153,54 @@ func explainLock(s *story) {
 func explainReturn(s *story) {
 	s.Summary = "The return value is outside of what this program may return."
 	if i := strings.LastIndex(s.Kernel, "["); i >= 0 {
-		s.Summary = "The return value must be in " + strings.TrimSpace(s.Kernel[i:]) + "."
+		s.Summary = "The return value must be " + rangeText(strings.TrimSpace(s.Kernel[i:])) + "."
+	}
+	if strings.Contains(s.Kernel, "callback return") {
+		s.Summary = strings.Replace(s.Summary, "The return value", "The return value of the callback", 1)
 	}
 	s.Advice = "return one of the allowed constants; if the value is computed, bound it first"
+}
+
+// rangeText puts the kernel's [lowest, highest] into words.
+func rangeText(text string) string {
+	var from, to int64
+	if n, _ := fmt.Sscanf(text, "[%d, %d]", &from, &to); n != 2 {
+		return "in " + text
+	}
+	switch to {
+	case from:
+		return fmt.Sprint(from)
+	case from + 1:
+		return fmt.Sprintf("%d or %d", from, to)
+	}
+	return fmt.Sprintf("from %d to %d", from, to)
+}
+
+// explainLoop tells which comparisons the endless round consists of.
+func explainLoop(s *story) {
+	t := s.trace
+	begin := t.last() - 1
+	for begin >= 0 && t.run[begin] != t.run[t.last()] {
+		begin--
+	}
+	if begin < 0 {
+		return
+	}
+	var conditions []string
+	for i := begin; i < t.last(); i++ {
+		if ins := t.ins(i); ins.IsConditional() && ins.Op != isa.MayGoto {
+			if c := t.holds(i, !t.follows(i)); !slices.Contains(conditions, c) {
+				conditions = append(conditions, c)
+			}
+		}
+	}
+	const most = 3
+	switch n := len(conditions); {
+	case n == 0:
+		s.Cause = "nothing in the round from " + s.lineOf(t.run[begin]) + " can end it"
+	case n <= most:
+		s.Cause = "the round from " + s.lineOf(t.run[begin]) + " is gone through while " + strings.Join(conditions, " and ") + ", and what is known of that is the same after it"
+	}
 }
 
 func explainTooComplex(s *story) {

@@ -18,6 +18,7 @@ func explainUninitialized(s *story) {
 		return
 	}
 	s.Summary = fmt.Sprintf("A variable is used before it has a value (register r%d).", s.reg())
+	s.Cause = "nothing on this path sets it"
 	if at := s.trace.lastCall(func(isa.Instruction) bool { return true }); at >= 0 && s.reg() >= 1 && s.reg() <= 5 {
 		s.Cause = fmt.Sprintf("calls lose r1 to r5: the last was on %s", s.lineOf(at))
 	}
@@ -72,6 +73,8 @@ func explainNull(s *story) {
 		if ins := s.r.code.Instructions[at]; ins.IsHelperCall() {
 			s.Summary = fmt.Sprintf("The result of %s may be NULL and is used without a test.", helperName(ins.Imm))
 			s.Cause = fmt.Sprintf("%s on %s returns NULL if there is nothing to return", helperName(ins.Imm), s.lineOf(at))
+		} else if ins.Class() == isa.ClassLDX {
+			s.Cause = fmt.Sprintf("it was read on %s and may be NULL there", s.lineOf(at))
 		}
 	}
 }

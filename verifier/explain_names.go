@@ -60,7 +60,16 @@ func (t *trace) exactPlace(i int) Place {
 	if _, own := slices.BinarySearchFunc(t.code.Lines, t.run[i], func(l object.LineInfo, slot int) int { return l.Slot - slot }); !own {
 		p.Column = 0
 	}
+	if isAssembly(p.Text) {
+		p.Text = "" // its operands are not named there
+	}
 	return p
+}
+
+// isAssembly says whether a line of C begins inline assembly.
+func isAssembly(line string) bool {
+	line = strings.TrimLeft(strings.TrimSpace(line), "_")
+	return strings.HasPrefix(line, "asm") && (len(line) == len("asm") || !isWord(line[len("asm")]) || strings.HasPrefix(line, "asm_") || strings.HasPrefix(line, "asm__"))
 }
 
 // called is the name of the function that step i calls.

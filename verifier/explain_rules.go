@@ -81,6 +81,7 @@ var rules = map[string]rule{
 	string(check.RuleLoop): {
 		summary: "The loop comes back to where it was with nothing changed: it would never end.",
 		advice:  "change a variable that the condition reads in each round; or bound the loop with bpf_for, bpf_loop or may_goto",
+		explain: explainLoop,
 	},
 	string(check.RuleTooComplex): {
 		summary: "The program has more paths than the verifier follows.",
@@ -124,7 +125,7 @@ var rules = map[string]rule{
 		summary: "An atomic operation is not possible on this memory.",
 		advice:  "use it on the stack, map values or arena memory",
 	},
-	string(check.RuleDivision): {summary: "The program divides by a constant 0.", advice: "compare the divisor with 0 first"},
+	string(check.RuleDivision): {summary: "The program divides by a constant 0.", advice: "check what the divisor comes from: it is 0 on every path"},
 	string(check.RuleShift):    {summary: "The shift is wider than the number.", advice: "shift by less than 64 (or 32) bits"},
 	string(check.RuleAttach): {
 		summary: "The program cannot be attached where its section says.",

@@ -40,7 +40,7 @@ func (s *story) known() string {
 
 func operandText(o *check.Operand) string {
 	if o.Number {
-		return "a number " + boundsText(o)
+		return numberText(o)
 	}
 	s := what(o)
 	if o.Offset != 0 {
@@ -81,7 +81,25 @@ func what(o *check.Operand) string {
 	case "mem", "ringbuf_mem":
 		return fmt.Sprintf("a pointer to %d bytes of memory", o.Size)
 	}
+	if word := pointerKinds[kind]; word != "" {
+		return word
+	}
 	return "a pointer (" + kind + ")"
+}
+
+// pointerKinds are the kernel's names of what needs no more words.
+var pointerKinds = map[string]string{
+	"sock": "a pointer to a socket (struct bpf_sock)", "sock_common": "a pointer to a socket (struct bpf_sock, or less of it)",
+	"tcp_sock": "a pointer to a socket (struct bpf_tcp_sock)", "xdp_sock": "a pointer to a socket (struct bpf_xdp_sock)",
+	"pkt_meta": "a pointer into the packet's metadata", "flow_keys": "a pointer to the flow's keys (struct bpf_flow_keys)",
+	"map_key": "a pointer to a map's key", "func": "a function", "arena": "a pointer into an arena",
+}
+
+func numberText(o *check.Operand) string {
+	if o.UMin == o.UMax {
+		return "the number " + boundsText(o)
+	}
+	return "a number " + boundsText(o)
 }
 
 func plural(n int64, one, many string) string {
@@ -106,9 +124,18 @@ func boundsText(o *check.Operand) string {
 // lineOf names the source line of a slot, or the slot.
 func (s *story) lineOf(slot int) string {
 	if p := placeOf(s.r.code, slot); p.Line > 0 {
+		if isAssembly(p.Text) {
+			return fmt.Sprintf("line %d, instruction %d (%s)", p.Line, slot, s.text(slot))
+		}
 		return fmt.Sprintf("line %d (%s)", p.Line, strings.TrimSpace(p.Text))
 	}
 	return fmt.Sprintf("instruction %d", slot)
+}
+
+// text is the instruction of a slot in assembly.
+func (s *story) text(slot int) string {
+	t, _ := Printer(s.r.code).Text(s.r.code.Instructions, slot)
+	return t
 }
 
 func (s *story) operand() *check.Operand { return s.r.inner.Operand }

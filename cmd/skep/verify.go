@@ -170,7 +170,13 @@ func (f *verifyFlags) once(ctx context.Context, s *streams, paths []string, type
 	var all []*verdict
 	for _, path := range paths {
 		of, err := f.object(ctx, s, path, types)
-		if err != nil {
+		if bad := (*unreadableError)(nil); errors.As(err, &bad) && len(paths) > 1 {
+			v := &verdict{Object: path, Error: bad.Error()}
+			if f.format == "text" {
+				f.printText(s, v)
+			}
+			of = []*verdict{v}
+		} else if err != nil {
 			return err
 		}
 		all = append(all, of...)
@@ -192,12 +198,18 @@ func (f *verifyFlags) once(ctx context.Context, s *streams, paths []string, type
 	return nil
 }
 
+// unreadableError says that an object is none, or has what this tool does not
+// know; others can be verified all the same.
+type unreadableError struct{ error }
+
+func (e *unreadableError) Unwrap() error { return e.error }
+
 // object verifies the programs of one object; as text, they are printed as they
 // come.
 func (f *verifyFlags) object(ctx context.Context, s *streams, path string, types *btf.Spec) ([]*verdict, error) {
 	coll, err := object.OpenFile(path, nil)
 	if err != nil {
-		return nil, err
+		return nil, &unreadableError{err}
 	}
 	names := slices.Sorted(maps.Keys(coll.Programs))
 	if f.program != "" {

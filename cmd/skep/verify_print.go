@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -21,7 +22,7 @@ func (f *verifyFlags) print(s *streams, all []*verdict) error {
 					reason = v.Explanation.Summary
 				}
 			}
-			t.add(v.Program, word, fmt.Sprint(v.Instructions), fmt.Sprint(v.States), fmt.Sprint(v.Stack), reason)
+			t.add(cmp.Or(v.Program, v.Object), word, fmt.Sprint(v.Instructions), fmt.Sprint(v.States), fmt.Sprint(v.Stack), reason)
 		}
 		return t.write(s, s.out)
 	case "sarif":
@@ -44,6 +45,9 @@ func roundTime(d time.Duration) string {
 // printText prints one verdict for people.
 func (f *verifyFlags) printText(s *streams, v *verdict) {
 	head := fmt.Sprintf("%s: %s (%s): ", v.Object, v.Program, v.Section)
+	if v.Program == "" {
+		head = v.Object + ": "
+	}
 	switch {
 	case v.Error != "":
 		fmt.Fprintf(s.out, "%s%s\n  %s\n", head, s.paint(red, "cannot be verified"), v.Error)

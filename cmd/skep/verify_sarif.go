@@ -85,7 +85,7 @@ func sarifOf(all []*verdict) sarif {
 		if v.Accepted {
 			continue
 		}
-		res := sarifResult{RuleID: "object", Level: "error", Message: sarifText{v.Program + ": " + v.Error}}
+		res := sarifResult{RuleID: "object", Level: "error", Message: sarifText{strings.TrimPrefix(v.Program+": ", ": ") + v.Error}}
 		place := sarifPhysical{Artifact: sarifArtifact{URI: uri(v.Object)}}
 		if e := v.Explanation; e != nil {
 			res.RuleID, res.Message.Text = e.Rule, v.Program+": "+sentence(e)
