@@ -30,16 +30,19 @@ var details = []detail{
 		rule: check.RuleStructure, message: message(`^unreachable insn (\d+)`),
 		summary: "No path leads to this code.",
 		advice:  "remove it, or let the compiler do so (clang -O2)",
-	}, {
+	},
+	{
 		rule: check.RuleStructure, message: message(`^jump out of range from insn (\d+) to (-?\d+)`),
 		summary: "A jump leads out of its function.",
 		cause:   "instruction $1 jumps to $2",
 		advice:  "jump inside of one function; offsets count slots of 8 bytes, and a 64-bit load has two",
-	}, {
+	},
+	{
 		rule: check.RuleStructure, message: message(`^last insn is not an exit or jmp`),
 		summary: "The function can run past its last instruction.",
 		advice:  "return on every path; __builtin_unreachable() and calls declared noreturn leave none",
-	}, {
+	},
+	{
 		rule: check.RuleStructure, message: message(`^same insn cannot be used with different pointers`),
 		summary: "One instruction accesses different kinds of memory on different paths, and the kernel can rewrite it for one only.",
 		cause:   "the compiler merged accesses of several branches",
@@ -54,40 +57,49 @@ var details = []detail{
 		rule: check.RulePointerMath, message: message(`pointer \+= pointer prohibited`),
 		summary: "Two pointers are added.",
 		advice:  "add a number to one of them; the difference of two pointers into one packet is a number",
-	}, {
+	},
+	{
 		rule: check.RulePointerMath, message: message(`tried to subtract pointer from scalar`),
 		summary: "A pointer is subtracted from a number.",
 		advice:  "subtract the number from the pointer, or one pointer into a packet from another",
-	}, {
+	},
+	{
 		rule: check.RulePointerMath, message: message(`subtraction from stack pointer prohibited`),
 		summary: "A number is subtracted from a pointer into the stack.",
 		advice:  "index from the array's start instead: &buf[i]",
-	}, {
+	},
+	{
 		rule: check.RulePointerMath, message: message(`bitwise operator (\S+) on pointer prohibited`),
 		summary: "A pointer is changed by the bitwise operator $1.",
 		advice:  "mask and align the offset before it is added, not the pointer",
-	}, {
+	},
+	{
 		rule: check.RulePointerMath, message: message(`pointer arithmetic with (\S+) operator prohibited`),
 		summary: "A pointer is changed by the operator $1.",
 		advice:  "calculate with the offset before it is added, not with the pointer",
-	}, {
+	},
+	{
 		rule: check.RulePointerMath, message: message(`pointer arithmetic on (pkt_end) prohibited`),
 		summary: "Something is added to data_end, which serves for comparisons only.",
 		advice:  "calculate from data: compare data + n with data_end",
-	}, {
+	},
+	{
 		rule: check.RulePointerMath, message: message(`pointer arithmetic on (\S+) prohibited`),
 		summary: "Nothing can be added to a pointer of this kind ($1).",
 		advice:  "use the pointer as it is, and test it for NULL before anything is added to it",
-	}, {
+	},
+	{
 		rule: check.RulePointerMath, message: message(`math between (\S+) pointer and (-?\d+) is not allowed|(\S+) pointer offset (-?\d+) is not allowed`),
 		summary: "The number added to the pointer is too large: no pointer is followed beyond 2^29 (536870912) bytes.",
 		advice:  "check what the offset is calculated from; an unsigned number below 0 becomes very large",
-	}, {
+	},
+	{
 		rule: check.RulePointerMath, message: message(`negative offset (\S+) ptr R\d+ off=(-\d+) disallowed`),
 		summary: "The pointer lies before the start of what it points to.",
 		cause:   "it was moved by $2 bytes",
 		advice:  "pass the pointer that the program got, without subtracting from it",
-	}, {
+	},
+	{
 		rule: check.RulePointerMath, message: message(`must have zero offset when passed to release func`),
 		summary: "A pointer into the middle of an object is passed where the object itself is wanted.",
 		advice:  "pass the pointer that was acquired, as it was",
@@ -101,14 +113,17 @@ var details = []detail{
 	{
 		rule: check.RuleArgument, message: message(`doesn't support non-zero flags`),
 		summary: "The flags of $call must be 0.",
-	}, {
+	},
+	{
 		rule: check.RuleArgument, message: message(`expected pointer to STRUCT (\S+) but R\d+ has a pointer to STRUCT (\S+)`),
 		summary: "$call takes a pointer to struct $1 and is given one to struct $2.",
 		advice:  "pass the member or the object that the function is about; a cast does not change what the kernel knows",
-	}, {
+	},
+	{
 		rule: check.RuleArgument, message: message(`pointer type STRUCT (\S+) must point to`),
 		summary: "$call takes memory that holds numbers only, and struct $1 has pointers or is the kernel's own.",
-	}, {
+	},
+	{
 		rule: check.RuleArgument, message: message(`type=(\S+) expected=(.+)`),
 		explain: func(s *story, m []string) {
 			if s.Cause == "" {
@@ -120,16 +135,19 @@ var details = []detail{
 		rule: check.RuleKernelPointer, message: message(`must be referenced or trusted`),
 		summary: "$call takes a pointer to an object that cannot go away meanwhile, and nothing keeps this one.",
 		advice:  "pass an argument of the program itself, or acquire a reference first (bpf_task_acquire and its like); what is read from a structure of the kernel is not trusted",
-	}, {
+	},
+	{
 		rule: check.RuleKernelPointer, message: message(`must be a rcu pointer`),
 		summary: "$call takes a pointer under RCU or one to an object that cannot go away meanwhile.",
 		advice:  "read it and call the function between bpf_rcu_read_lock() and bpf_rcu_read_unlock()",
-	}, {
+	},
+	{
 		rule: check.RuleKernelPointer, message: message(`R\d+ is (\S+) invalid negative access: off=(-\d+)`),
 		summary: "The access lies before the start of the kernel's struct $1.",
 		cause:   "its offset is $2",
 		advice:  "access members by their names",
-	}, {
+	},
+	{
 		rule: check.RuleKernelPointer, message: message(`access beyond struct (\S+) at off (\d+) size (\d+)`),
 		summary: "The access goes beyond the end of the kernel's struct $1.",
 		cause:   "$3 bytes are accessed at offset $2",
@@ -139,7 +157,8 @@ var details = []detail{
 		rule: check.RuleReadOnly, message: message(`^read from map forbidden`),
 		summary: "The map was made so that programs may not read it (BPF_F_WRONLY_PROG).",
 		advice:  "leave out the flag, or read in user space",
-	}, {
+	},
+	{
 		rule: check.RuleReadOnly, message: message(`^only read (from (\S+) )?is supported`),
 		summary: "A structure of the kernel is written; programs may only read it.",
 		advice:  "look for the helper or kernel function that makes the change",
@@ -150,7 +169,8 @@ var details = []detail{
 		rule: check.RuleKfunc, message: message(`^calling kernel function (\S+) is not allowed`),
 		summary: "Programs of type $type may not call the kernel function $1.",
 		advice:  "call it from a type of program that the kernel registers it for, or use a helper instead",
-	}, {
+	},
+	{
 		rule: check.RuleKfunc, message: message(`from non-GPL compatible program`),
 		summary: "Kernel functions may be called by programs under a GPL-compatible license only.",
 		advice:  `char LICENSE[] SEC("license") = "GPL"; (or "Dual BSD/GPL")`,
@@ -169,11 +189,13 @@ var details = []detail{
 		rule: check.RuleIterator, message: message(`expected an initialized (\S+) as arg`),
 		summary: "$call needs an iterator that was begun, and this one was not, or is destroyed.",
 		cause:   "no bpf_${1}_new on this path began it, or a bpf_${1}_destroy ended it",
-	}, {
+	},
+	{
 		rule: check.RuleIterator, message: message(`expected uninitialized (\S+) as arg`),
 		summary: "An iterator is begun that is in use already.",
 		advice:  "destroy it first (bpf_${1}_destroy), or use a second variable",
-	}, {
+	},
+	{
 		rule: check.RuleIterator, message: message(`expected an RCU CS when using (\S+)`),
 		summary: "$1 is to be called inside an RCU read section.",
 		advice:  "put bpf_rcu_read_lock() before the loop and bpf_rcu_read_unlock() behind it",
@@ -181,11 +203,13 @@ var details = []detail{
 	{
 		rule: check.RuleDynptr, message: message(`xpected an initialized dynptr`),
 		summary: "$call needs a dynptr that was made before, and this one was not, or is no longer valid.",
-	}, {
+	},
+	{
 		rule: check.RuleDynptr, message: message(`has to be an uninitialized dynptr`),
 		summary: "A dynptr is made in a variable that holds one already.",
 		advice:  "give the first one back, or use a second variable",
-	}, {
+	},
+	{
 		rule: check.RuleDynptr, message: message(`cannot overwrite referenced dynptr`),
 		summary: "A dynptr that must be given back is overwritten on the stack.",
 		advice:  "submit or discard it first",
@@ -193,7 +217,8 @@ var details = []detail{
 	{
 		rule: check.RuleMemBounds, message: message(`mem_size=(\d+) off=(-?\d+) size=(\d+)`),
 		cause: "$3 bytes are accessed at offset $2 of $1",
-	}, {
+	},
+	{
 		rule: check.RuleMemBounds, message: message(`invalid variable (\S+ )?buffer offset`),
 		cause:  "the offset is calculated, and this memory is accessed at constant offsets only",
 		advice: "access it at constant offsets, in a loop that is unrolled if need be",
