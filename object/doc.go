@@ -16,6 +16,8 @@
 // program into 8-byte slots with its calls, maps and source lines, and
 // [Relocate] applies CO-RE relocations; both work without a kernel.
 //
+// [Link] makes one object of several.
+//
 // # For maintainers
 //
 // An object passes four gates. A bounded view of the ELF (image.go) is read by

@@ -45,7 +45,7 @@ func (im *image) readHeader(anyOrder bool) error {
 	if t := elf.Type(im.order.Uint16(data[16:])); t != elf.ET_REL {
 		return &Error{
 			Where: "ELF header", What: fmt.Sprintf("the file is of type %s, not relocatable", t),
-			Mend: "use the object that clang -c wrote; join several with bpftool gen object",
+			Mend: "use the object that clang -c wrote; join several with skep link",
 		}
 	}
 	if !anyOrder && im.order.Uint16([]byte{1, 0}) != binary.NativeEndian.Uint16([]byte{1, 0}) {

@@ -65,6 +65,7 @@ func newRoot(s *streams) *cobra.Command {
 		newDemoCommand(s),
 		newRunCommand(s),
 		newInspectCommand(s),
+		newLinkCommand(s),
 		newVerifyCommand(s),
 		newLabCommand(s),
 		newUpCommand(s),

@@ -89,12 +89,13 @@ func storyFile(path string) string {
 }
 
 // Object describes one of the story's objects: testdata/NAME.bpf.o, or the
-// packet of death for "pod". Each call gives a spec of its own.
+// packet of death for "pod", or for "linked" what link_a and link_b are together.
+// Each call gives a spec of its own.
 func Object(name string) (*ebpf.CollectionSpec, error) {
 	if name == "pod" {
 		return bpf.PacketOfDeath()
 	}
-	raw, err := testdata.ReadFile("testdata/" + name + ".bpf.o")
+	raw, err := read(name)
 	if err != nil {
 		return nil, fmt.Errorf("read object: %w", err)
 	}
@@ -107,4 +108,19 @@ func Object(name string) (*ebpf.CollectionSpec, error) {
 		return nil, fmt.Errorf("read object %s: %w", name, err)
 	}
 	return spec, nil
+}
+
+func read(name string) ([]byte, error) {
+	if name != "linked" {
+		return testdata.ReadFile("testdata/" + name + ".bpf.o")
+	}
+	var parts []object.Part
+	for _, half := range []string{"link_a", "link_b"} {
+		data, err := read(half)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, object.Part{Name: half, Data: data})
+	}
+	return object.Link(parts...)
 }
