@@ -75,11 +75,15 @@ func readCases(t testing.TB, file string) []testCase {
 var testTypes = map[string]abi.ProgramType{
 	"xdp": abi.ProgXDP, "tc": abi.ProgSchedCLS, "socket": abi.ProgSocketFilter, "tracepoint": abi.ProgTracepoint,
 	"cgroup_skb": abi.ProgCgroupSKB, "kprobe": abi.ProgKprobe, "syscall": abi.ProgSyscall, "sk_lookup": abi.ProgSkLookup,
+	"sock_ops": abi.ProgSockOps, "flow_dissector": abi.ProgFlowDissector, "cgroup_sock": abi.ProgCgroupSock, "sk_msg": abi.ProgSkMsg,
+	"raw_tracepoint_writable": abi.ProgRawTracepointWritable, "perf_event": abi.ProgPerfEvent,
 }
 
 var testMaps = map[string]abi.MapType{
 	"array": abi.MapArray, "hash": abi.MapHash, "ring": abi.MapRingBuf, "progs": abi.MapProgArray, "queue": abi.MapQueue,
-	"sock": abi.MapSockMap, "cgrp_storage": abi.MapCgrpStorage,
+	"sock": abi.MapSockMap, "cgrp_storage": abi.MapCgrpStorage, "arena": abi.MapArena,
+	"stack": abi.MapStack, "xsk": abi.MapXSKMap, "dev": abi.MapDevMap, "cpu": abi.MapCPUMap, "lru": abi.MapLRUHash, "bloom": abi.MapBloomFilter,
+	"user_ring": abi.MapUserRingBuf, "stacks": abi.MapStackTrace, "perf": abi.MapPerfEventArray,
 }
 
 // program makes what a case describes.
@@ -115,17 +119,21 @@ func (tc *testCase) program() (*Program, Options, error) {
 				return nil, o, err
 			}
 			p.Maps = append(p.Maps, m)
-		case "func", "global":
+		case "func", "global", "globalctx":
 			var f Func
 			if _, err := fmt.Sscanf(rest, "%s %d", &f.Name, &f.Slot); err != nil {
 				return nil, o, err
 			}
 			linkage := btf.StaticFunc
-			if word == "global" {
+			if word != "func" {
 				linkage = btf.GlobalFunc
 			}
+			var param btf.Type = &btf.Int{Size: 8}
+			if word == "globalctx" {
+				param = &btf.Pointer{Target: &btf.Struct{Name: "__sk_buff", Size: 192}}
+			}
 			f.Type = &btf.Func{Name: f.Name, Linkage: linkage, Type: &btf.FuncProto{
-				Return: &btf.Int{Size: 4}, Params: []btf.FuncParam{{Name: "n", Type: &btf.Int{Size: 8}}},
+				Return: &btf.Int{Size: 4}, Params: []btf.FuncParam{{Name: "n", Type: param}},
 			}}
 			p.Funcs = append(p.Funcs, f)
 		default:

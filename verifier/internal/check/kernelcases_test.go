@@ -227,6 +227,10 @@ func (w *kernelWorld) program(tc *testCase) (*Program, Options, error) {
 	}
 	o.Kernel, o.Unprivileged = qo.Kernel, qo.Unprivileged
 	p.Instructions = q.Instructions
+	p.Flags |= q.Flags
+	if q.AttachType != 0 {
+		p.AttachType = q.AttachType
+	}
 	p.Funcs = append(p.Funcs, q.Funcs...)
 	p.Maps = append(p.Maps, q.Maps...)
 	for _, l := range plainCase.setup {
