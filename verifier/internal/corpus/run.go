@@ -16,6 +16,9 @@ type Options struct {
 	Judges []Named
 	// Only says which cases to judge; nil means all.
 	Only func(*Case) bool
+	// User loads the programs, each once; nil means root, and whoever the cases ask
+	// for.
+	User *User
 	// Jobs run at once; 0 means one for each processor. Times are good with 1.
 	Jobs int
 	// Repeat asks this often and keeps the shortest times; 0 means once.
@@ -124,6 +127,12 @@ func (r *runner) object(ctx context.Context, obj *Object) ([]Result, error) {
 		}
 		if r.Only != nil && !r.Only(c) {
 			continue
+		}
+		if r.User != nil {
+			if c.Mode == Unprivileged {
+				continue
+			}
+			c = r.User.as(c)
 		}
 		res := Result{Case: c}
 		for _, j := range r.Judges {

@@ -35,6 +35,8 @@ type Options struct {
 	Cache string
 	// Progress gets what the machine says; nil means nobody.
 	Progress io.Writer
+	// User is who loads the programs, as the command's -as has it; "" means root.
+	User string
 	// Timeout for the machine; 0 means an hour.
 	Timeout time.Duration
 }
@@ -52,7 +54,7 @@ func Ask(ctx context.Context, version string, files []string, o Options) (*corpu
 	if err != nil {
 		return nil, err
 	}
-	name, err := recordName(k.Release, files)
+	name, err := recordName(k.Release, o.User, files)
 	if err != nil {
 		return nil, fmt.Errorf("machine: %w", err)
 	}
@@ -87,8 +89,8 @@ func load(file string) (*corpus.Record, error) {
 	return corpus.ReadRecord(f)
 }
 
-// recordName is made of the kernel's release and the files' bytes.
-func recordName(release string, files []string) (string, error) {
+// recordName is made of the kernel's release, who loads, and the files' bytes.
+func recordName(release, user string, files []string) (string, error) {
 	sum := sha256.New()
 	for _, f := range files {
 		data, err := os.ReadFile(f)
@@ -96,6 +98,9 @@ func recordName(release string, files []string) (string, error) {
 			return "", err
 		}
 		fmt.Fprintf(sum, "%d %x\n", len(data), sha256.Sum256(data))
+	}
+	if user != "" {
+		fmt.Fprintf(sum, "as %s\n", user)
 	}
 	return fmt.Sprintf("verdicts-%s-%s-%x.json.gz", corpus.Format, release, sum.Sum(nil)[:8]), nil
 }
@@ -122,9 +127,12 @@ func run(ctx context.Context, k *vmtest.Kernel, files []string, o Options) ([]by
 	// The files are in memory twice while the machine unpacks them.
 	memory := 1536 + int(total>>20)*3
 	out := &splitter{progress: o.Progress}
+	args := []string{"-objects", "testdata", "-judges", corpus.KernelName, "-no-cache", "-summary", "-jobs", "1", "-unprivileged", "-record", "-"}
+	if o.User != "" {
+		args = append(args, "-as", o.User)
+	}
 	res, err := vmtest.Machine{Kernel: k, MemoryMB: memory, Timeout: timeout, Mitigations: true}.Run(ctx, []vmtest.Job{{
-		Name: "agree", Binary: bin, Dir: tmp,
-		Args: []string{"-objects", "testdata", "-judges", corpus.KernelName, "-no-cache", "-summary", "-jobs", "1", "-unprivileged", "-record", "-"},
+		Name: "agree", Binary: bin, Dir: tmp, Args: args,
 	}}, out)
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@
 //	go run ./verifier/internal/corpus/cmd/agree -file verifier_bounds -prog x -v
 //	go run ./verifier/internal/corpus/cmd/agree -objects DIR          # any folder of objects
 //	go run ./verifier/internal/corpus/cmd/agree -json out.json
+//	go run ./verifier/internal/corpus/cmd/agree -as CAP_BPF,CAP_NET_ADMIN           # by a user without CAP_PERFMON
 //	go run ./verifier/internal/corpus/cmd/agree -linux 6.12 -file verifier_bounds   # another kernel, in a virtual machine
 package main
 
@@ -32,7 +33,7 @@ type options struct {
 	per, reasons, fetch      bool
 	jobs, repeat, lines      int
 	noCache, unprivileged    bool
-	linux, record            string
+	linux, record, as        string
 }
 
 func main() {
@@ -60,6 +61,7 @@ func parse(args []string) (options, error) {
 	fs.StringVar(&o.judges, "judges", "", "only these judges, with commas between")
 	fs.StringVar(&o.json, "json", "", "write all results to this file")
 	fs.BoolVar(&o.logs, "logs", false, "put the logs into -json as well")
+	fs.StringVar(&o.as, "as", "", "load as a user with these capabilities only, commas between (CAP_BPF,CAP_NET_ADMIN), or none; root without")
 	fs.BoolVar(&o.verbose, "v", false, "show every judged program with the ends of its logs, not only where judges differ")
 	fs.BoolVar(&o.summary, "summary", false, "show the counts only, not each difference")
 	fs.IntVar(&o.lines, "lines", 0, "last lines of the logs to show with each difference (with -v, 20)")
@@ -92,7 +94,7 @@ func run(ctx context.Context, o options, out, progress io.Writer) error {
 		if version == "" {
 			continue
 		}
-		rec, err := machine.Ask(ctx, version, files, machine.Options{Progress: progress})
+		rec, err := machine.Ask(ctx, version, files, machine.Options{Progress: progress, User: o.as})
 		if err != nil {
 			return err
 		}
@@ -107,7 +109,11 @@ func run(ctx context.Context, o options, out, progress io.Writer) error {
 		}
 	}
 	opts := corpus.Options{Judges: judges, Only: only, Jobs: o.jobs, Repeat: o.repeat, Progress: progress}
-	if !o.noCache {
+	if o.as != "" {
+		if opts.User, err = corpus.ParseUser(o.as); err != nil {
+			return err
+		}
+	} else if !o.noCache {
 		if opts.Cache, err = corpus.OpenCache(""); err != nil {
 			return err
 		}
