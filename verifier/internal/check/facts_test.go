@@ -23,12 +23,14 @@ func TestFacts(t *testing.T) {
 			Fact{Reached: true, Access: AccessStack, Offset: -16, OffsetKnown: true},
 		},
 		{
-			"caller's stack", []string{"type tc", "func main 0", "func f 6"},
+			"caller's stack",
+			[]string{"type tc", "func main 0", "func f 6"},
 			"r1 = r10\nr1 += -8\n*(u64 *)(r10 -8) = 0\ncall pc+2\nr0 = 0\nexit\nr0 = *(u64 *)(r1 +0)\nexit\n", 6,
 			Fact{Reached: true, Access: AccessStack, Frame: 1, Offset: -8, OffsetKnown: true},
 		},
 		{
-			"stack of either frame", []string{"type tc", "func main 0", "func f 6"},
+			"stack of either frame",
+			[]string{"type tc", "func main 0", "func f 6"},
 			"r2 = *(u32 *)(r1 +0)\nr1 = r10\n*(u64 *)(r10 -8) = 0\ncall pc+2\nr0 = 0\nexit\n" +
 				"*(u64 *)(r10 -8) = 0\nif r2 == 0x0 goto pc+1\nr1 = r10\nr0 = *(u64 *)(r1 -8)\nexit\n", 9,
 			Fact{Reached: true, Access: AccessStack, Mixed: true, Frame: 0, Offset: -8, OffsetKnown: true},
@@ -63,7 +65,9 @@ func TestFacts(t *testing.T) {
 			Fact{Reached: true, NotTaken: true},
 		},
 		{
-			"jump that depends", []string{"type tc"}, "r1 = *(u32 *)(r1 +0)\nif r1 == 6 goto out\nr0 = 1\nexit\n" + end, 1,
+			"jump that depends",
+			[]string{"type tc"},
+			"r1 = *(u32 *)(r1 +0)\nif r1 == 6 goto out\nr0 = 1\nexit\n" + end, 1,
 			Fact{Reached: true, Both: true},
 		},
 		{"code that is not reached", nil, "r1 = 5\nif r1 == 5 goto out\nr0 = 1\nexit\n" + end, 2, Fact{}},

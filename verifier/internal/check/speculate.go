@@ -70,23 +70,10 @@ func (c *Checker) maskNumber(ins isa.Instruction) error {
 func (c *Checker) setMask(ins isa.Instruction, m masking) error {
 	a := &c.aux[c.insn]
 	if a.mask.set && a.mask != m {
-		if c.fence() {
-			return nil
-		}
 		return c.unmaskable(ins, "R%d tried to %s from different maps, paths or scalars", ins.Dst, addOrSub(ins))
 	}
 	a.mask = m
 	return nil
-}
-
-// fence puts a barrier where no mask will do.
-func (c *Checker) fence() bool {
-	if !c.opts.since(6, 17) {
-		return false
-	}
-	a := &c.aux[c.insn]
-	a.barrier, a.mask = true, masking{}
-	return true
 }
 
 func addOrSub(ins isa.Instruction) string {
@@ -110,9 +97,6 @@ func (c *Checker) maskPointer(ins isa.Instruction, ptr, off *Reg) (limit uint32,
 	known, neg := off.IsConst(), off.SMin < 0
 	if !c.cur.Speculative {
 		if !known && neg != (off.SMax < 0) {
-			if c.fence() {
-				return 0, false, nil
-			}
 			reg := ins.Src
 			if dst == off {
 				reg = ins.Dst
@@ -158,15 +142,9 @@ func (c *Checker) pointerLimit(ins isa.Instruction, ptr *Reg, left bool) (uint32
 			limit = uint32(ptr.SMin + int64(ptr.Off))
 		}
 	default:
-		if c.fence() {
-			return 0, nil
-		}
 		return 0, c.unmaskable(ins, "R%d has pointer with unsupported alu operation", ins.Dst)
 	}
 	if limit >= most {
-		if c.fence() {
-			return 0, nil
-		}
 		return 0, c.unmaskable(ins, "R%d tried to %s beyond pointer bounds", ins.Dst, addOrSub(ins))
 	}
 	return limit, nil

@@ -26,7 +26,9 @@ func Kernel(ctx context.Context, c *Case, spec *ebpf.CollectionSpec, prog string
 	}
 	shrinkMaps(spec)
 	if c.Mode == Unprivileged {
-		dropTypes(spec)
+		if !keeps(c.Caps, "CAP_BPF") {
+			dropTypes(spec)
+		}
 		v := Verdict{}
 		if err := WithoutPrivileges(c.Caps, func() { v = kernelLoad(c, spec, prog) }); err != nil {
 			return Verdict{NotSupported: err.Error()}

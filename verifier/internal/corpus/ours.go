@@ -31,6 +31,9 @@ func Ours(version string) Judge {
 		if !c.Runs(Arch) {
 			return Verdict{NotSupported: "for another processor"}
 		}
+		if c.Mode == Unprivileged && !c.Expected && !keeps(c.Caps, "CAP_BPF") {
+			dropTypes(spec) // as the kernel gets it
+		}
 		p, err := verifier.FromSpec(spec, prog, kernel)
 		if err != nil {
 			return Verdict{NotSupported: err.Error()}

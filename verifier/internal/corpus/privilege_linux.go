@@ -56,15 +56,6 @@ func WithoutPrivileges(kept []string, f func()) error {
 	return nil
 }
 
-func keeps(kept []string, name string) bool {
-	for _, k := range kept {
-		if k == name {
-			return true
-		}
-	}
-	return false
-}
-
 // KernelRelease is the running kernel's, as uname -r says it.
 func KernelRelease() (string, error) {
 	var u unix.Utsname

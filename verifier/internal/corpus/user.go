@@ -32,3 +32,6 @@ func (u *User) as(c *Case) *Case {
 		Flags: c.Flags, Arch: c.Arch, BTFPath: c.BTFPath, Caps: u.Caps, With: c.With,
 	}
 }
+
+// keeps reports whether kept has a capability.
+func keeps(kept []string, name string) bool { return slices.Contains(kept, name) }
