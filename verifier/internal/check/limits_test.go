@@ -36,6 +36,17 @@ func exploding(n int) string {
 	return b.String()
 }
 
+// wide is exploding with every slot of the stack in use, so that states are as
+// large as those of one frame are.
+func wide(n int) string {
+	var b strings.Builder
+	b.WriteString("r0 = *(u32 *)(r1 +12)\n")
+	for slot := 8; slot <= maxStack; slot += 8 {
+		fmt.Fprintf(&b, "*(u64 *)(r10 -%d) = r0\nr0 += 1\n", slot)
+	}
+	return b.String() + exploding(n)
+}
+
 // endless is a loop that the verifier has to walk round by round.
 const endless = "r6 = 0\nloop:\nr6 += 1\nif r6 < 0x7fffffff goto loop\nr0 = 1\nexit\n"
 
@@ -79,16 +90,20 @@ func TestLimits(t *testing.T) {
 func TestCancel(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
 	defer cancel()
+	start := time.Now()
 	_, err := Verify(ctx, assembled(t, endless), Options{MaxInstructions: 1 << 40})
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
+	}
+	if d := time.Since(start); d > 5*time.Second {
+		t.Errorf("it ended %v after it was told to", d)
 	}
 }
 
 // TestMemoryOfLongPrograms: programs that reach a million simulated instructions
 // take less than 200 MB.
 func TestMemoryOfLongPrograms(t *testing.T) {
-	for name, code := range map[string]string{"loop": endless, "branches": exploding(30)} {
+	for name, code := range map[string]string{"loop": endless, "branches": exploding(30), "branches with full stacks": wide(30)} {
 		p := assembled(t, code)
 		runtime.GC()
 		var peak uint64
