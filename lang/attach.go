@@ -70,6 +70,9 @@ func (a Attach) String() string {
 	if a.HasOffset {
 		if fn == "" {
 			fn = fmt.Sprintf("0x%x", a.Offset)
+			if a.Provider == "kprobe" {
+				fn = strconv.FormatUint(a.Offset, 10)
+			}
 		} else if a.Offset != 0 {
 			fn += "+" + strconv.FormatUint(a.Offset, 10)
 		}

@@ -92,7 +92,8 @@ type compiler struct {
 type userFunc struct{ decl *syntax.Func }
 
 // Compile compiles a script. Mistakes in it are a [syntax.Errors] or
-// [*syntax.Error]; file is kept for messages at run time.
+// [*syntax.Error]; file is kept for messages at run time. With [ErrNoProbes]
+// the object holds nothing but warnings.
 func Compile(file *syntax.File, env Env, opt Options) (*Object, error) {
 	prog, err := syntax.Parse(file)
 	if err != nil {
@@ -119,7 +120,8 @@ func CompileProgram(prog *syntax.Program, env Env, opt Options) (*Object, error)
 			return nil, c.errs
 		}
 		if c.noProbes {
-			return nil, ErrNoProbes
+			c.obj.Warnings = c.warns
+			return c.obj, ErrNoProbes
 		}
 	}
 	c.obj.Config = c.cfg

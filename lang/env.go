@@ -70,6 +70,10 @@ type TracepointField struct {
 // ErrUnknown says that there is nothing of a name.
 var ErrUnknown = errors.New("unknown")
 
+// ErrUnwanted is what [Env.Match] answers for a pattern whose places are there
+// and left out on purpose.
+var ErrUnwanted = errors.New("left out")
+
 // ErrNoProbes says that a script compiled, and nothing it traces is there.
 var ErrNoProbes error = mistake("No probes to attach")
 
@@ -93,6 +97,9 @@ type Options struct {
 	Include []string
 	// RingBytes is the size of the ring buffer, 0 means 4 MiB.
 	RingBytes int
+	// WarnFailures reports reads of memory that fail and keys that maps do not
+	// have.
+	WarnFailures bool
 	// NoWarn drops warnings.
 	NoWarn bool
 	// Child says that a command is run whose process [DataCPID] will name.

@@ -303,14 +303,17 @@ func updateTSeries(g *gen, m *mapInfo, ix *syntax.Index, e *syntax.Call) {
 			g.f.Store(8, at, 8, meta)
 			g.f.Jump(end)
 		}
-		first := ir.Imm(1)
-		if m.val.Mode == "" {
-			first = now
-		}
 		g.f.Branch(asm.JNE, g.f.Load(8, at, 16), g.f.Bin(asm.Add, epoch, ir.Imm(1)), fresh, old)
 		g.f.Start(fresh)
 		g.f.Store(8, at, 16, g.f.Bin(asm.Add, epoch, ir.Imm(1)))
-		store(v, first)
+		if m.val.Mode == "" {
+			// The newest value counts, whatever the order they arrive in.
+			g.f.Store(8, at, 0, ir.Imm(0))
+			g.f.Store(8, at, 8, ir.Imm(0))
+			g.f.Jump(old)
+		} else {
+			store(v, ir.Imm(1))
+		}
 		g.f.Start(old)
 		have := g.f.Load(8, at, 0)
 		count := g.f.Bin(asm.Add, g.f.Load(8, at, 8), ir.Imm(1))
@@ -324,6 +327,9 @@ func updateTSeries(g *gen, m *mapInfo, ix *syntax.Index, e *syntax.Call) {
 			g.f.Start(take)
 			store(v, count)
 		default:
+			take := g.f.NewBlock()
+			g.f.Branch(asm.JGT, now, g.f.Load(8, at, 8), take, end)
+			g.f.Start(take)
 			store(v, now)
 		}
 		g.f.Start(end)

@@ -301,12 +301,15 @@ func (c *compiler) failureEvent() int {
 
 // failure is the number of a place where a helper may fail.
 func (c *compiler) failure(g *gen, helper, mapName string) int {
-	p := Place{Helper: helper, Map: mapName}
+	return c.failureOf(g, Place{Helper: helper, Map: mapName})
+}
+
+func (c *compiler) failureOf(g *gen, p Place) int {
 	if g.at != nil {
 		p.Where, p.Source = c.file.Where(g.at.Pos()), c.file.Context(g.at.Pos())
 	}
 	for i, o := range c.obj.Places {
-		if o.Where == p.Where && o.Helper == p.Helper && o.Map == p.Map {
+		if o.Where == p.Where && o.Helper == p.Helper && o.Map == p.Map && o.Msg == p.Msg {
 			return i
 		}
 	}

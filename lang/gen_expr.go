@@ -119,11 +119,18 @@ func (g *gen) loadInt(size int, signed bool, a ir.Arg, sp space) ir.Arg {
 // probeRead copies size bytes from another address space; what cannot be read
 // becomes zeros.
 func (g *gen) probeRead(dst ir.Arg, size int, src ir.Arg, sp space) {
-	h := asm.FnProbeReadKernel
+	h, name := asm.FnProbeReadKernel, "probe_read_kernel"
 	if sp == spUser {
-		h = asm.FnProbeReadUser
+		h, name = asm.FnProbeReadUser, "probe_read_user"
 	}
-	g.f.Call(h, dst, ir.Imm(int64(size)), src)
+	g.checkRead(g.f.Call(h, dst, ir.Imm(int64(size)), src), name)
+}
+
+// checkRead reports reads that fail, where that is asked for.
+func (g *gen) checkRead(r ir.Arg, helper string) {
+	if g.c.opt.WarnFailures {
+		g.check(r, helper, "")
+	}
 }
 
 // pointerSpace is whose memory a pointer means.
@@ -158,6 +165,10 @@ func (g *gen) element(e *syntax.Index) value {
 		return g.load(t, g.f.Plus(x.a, x.t.Fields[n].Off), x.space)
 	}
 	i := g.number(g.expr(e.Keys[0]))
+	if x.t.Kind == types.Array && i.Kind != ir.ArgImm {
+		i = g.f.InReg(i)
+		g.inBounds(i, x.t.Len)
+	}
 	if x.t.Kind == types.Ptr {
 		off := g.f.Bin(asm.Mul, i, ir.Imm(int64(t.Size)))
 		return g.load(t, g.f.Bin(asm.Add, x.a, off), g.pointerSpace(x.t))
@@ -198,6 +209,11 @@ func (g *gen) boundedElement(x value, i ir.Arg, t *types.Type) value {
 // field reads a member.
 func (g *gen) field(e *syntax.Field) value {
 	x := g.expr(e.X)
+	if g.c.opt.WarnFailures {
+		before := g.at
+		g.at = e
+		defer func() { g.at = before }()
+	}
 	t := g.u.types[e]
 	st, a, sp := x.t, x.a, x.space
 	if st.Kind == types.Ptr {
@@ -521,10 +537,50 @@ func (g *gen) arith(op string, x, y value, t *types.Type) value {
 	if op == ">>" && asNumber(x.t).Signed && !x.t.Flex {
 		alu = asm.ArSh
 	}
-	if (op == "/" || op == "%") && t.Signed && !(nonNegative(x) && nonNegative(y)) {
-		return scalar(g.signedDiv(op, a, b), t)
+	if op == "/" || op == "%" {
+		div := func() ir.Arg {
+			if t.Signed && !(nonNegative(x) && nonNegative(y)) {
+				return g.signedDiv(op, a, b)
+			}
+			return g.f.Bin(alu, a, b)
+		}
+		if b.Kind == ir.ArgImm && b.Imm != 0 {
+			return scalar(div(), t)
+		}
+		return scalar(g.unlessZero(&a, &b, div), t)
 	}
 	return scalar(g.f.Bin(alu, a, b), t)
+}
+
+// unlessZero divides, and says so where the divisor is 0: the result is 1 then,
+// as in bpftrace.
+func (g *gen) unlessZero(a, b *ir.Arg, div func() ir.Arg) ir.Arg {
+	r := g.f.NewReg()
+	*a, *b = g.steady(*a), g.f.InReg(*b)
+	zero, some, end := g.f.NewBlock(), g.f.NewBlock(), g.f.NewBlock()
+	g.f.Branch(asm.JEq, *b, ir.Imm(0), zero, some)
+	g.f.Start(zero)
+	g.warn("Divide or modulo by 0 detected. This can lead to unexpected results. 1 is being used as the result.")
+	g.f.Set(r, ir.Imm(1))
+	g.f.Jump(end)
+	g.f.Start(some)
+	g.f.Set(r, div())
+	g.f.Jump(end)
+	g.f.Start(end)
+	return ir.R(r)
+}
+
+// inBounds says so where an index lies beyond an array's end.
+func (g *gen) inBounds(i ir.Arg, n int) {
+	if i.Kind == ir.ArgImm || n <= 0 {
+		return
+	}
+	bad, ok := g.f.NewBlock(), g.f.NewBlock()
+	g.f.Branch(asm.JGE, i, ir.Imm(int64(n)), bad, ok)
+	g.f.Start(bad)
+	g.warn("Array access out of bounds. This can lead to unexpected results.")
+	g.f.Jump(ok)
+	g.f.Start(ok)
 }
 
 // nonNegative values divide the same either way.

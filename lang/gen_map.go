@@ -75,9 +75,12 @@ func (g *gen) readMap(m *mapInfo, e *syntax.Index) value {
 	p := g.lookup(m, key)
 	if m.val.Scalar() {
 		r := g.f.NewReg()
-		yes, end := g.f.NewBlock(), g.f.NewBlock()
+		yes, no, end := g.f.NewBlock(), g.f.NewBlock(), g.f.NewBlock()
 		g.f.Set(r, ir.Imm(0))
-		g.f.Branch(asm.JNE, p, ir.Imm(0), yes, end)
+		g.f.Branch(asm.JNE, p, ir.Imm(0), yes, no)
+		g.f.Start(no)
+		g.notFound(m, e)
+		g.f.Jump(end)
 		g.f.Start(yes)
 		g.f.Set(r, g.f.Load(8, p, 0))
 		g.f.Jump(end)
@@ -91,10 +94,22 @@ func (g *gen) readMap(m *mapInfo, e *syntax.Index) value {
 	g.moveBytes(dst, p, stride(m.val))
 	g.f.Jump(end)
 	g.f.Start(no)
+	g.notFound(m, e)
 	g.zero(dst, stride(m.val))
 	g.f.Jump(end)
 	g.f.Start(end)
 	return value{t: m.val, a: dst}
+}
+
+// notFound reports a key that is not there, where that is asked for.
+func (g *gen) notFound(m *mapInfo, e *syntax.Index) {
+	if !g.c.opt.WarnFailures || e == nil {
+		return
+	}
+	before := g.at
+	g.at = e
+	g.report(g.c.failure(g, "map_lookup_elem", m.name), ir.Imm(0))
+	g.at = before
 }
 
 func (g *gen) arrayValue(m *mapInfo) value {
@@ -380,6 +395,19 @@ func (g *gen) check(r ir.Arg, helper, mapName string) {
 	r = g.f.InReg(r)
 	g.f.Branch(asm.JSLT, r, ir.Imm(0), bad, ok)
 	g.f.Start(bad)
+	g.report(id, r)
+	g.f.Jump(ok)
+	g.f.Start(ok)
+}
+
+// warn reports, once for each place, what is no failure of a helper.
+func (g *gen) warn(msg string) {
+	g.report(g.c.failureOf(g, Place{Msg: msg}), ir.Imm(0))
+}
+
+// report counts a failure and sends the first at its place.
+func (g *gen) report(id int, r ir.Arg) {
+	ok := g.f.NewBlock()
 	at := ir.MapValue(ErrorMap, id*8)
 	n := g.f.Load(8, at, 0)
 	g.f.AddTo(8, at, 0, ir.Imm(1))

@@ -110,11 +110,11 @@ func (g *gen) literal(s string) value {
 // readString copies a NUL-terminated string of at most size bytes, its end
 // included.
 func (g *gen) readString(dst ir.Arg, size int, src ir.Arg, sp space) {
-	h := asm.FnProbeReadKernelStr
+	h, name := asm.FnProbeReadKernelStr, "probe_read_kernel_str"
 	if sp == spUser {
-		h = asm.FnProbeReadUserStr
+		h, name = asm.FnProbeReadUserStr, "probe_read_user_str"
 	}
-	g.f.Call(h, dst, ir.Imm(int64(size)), src)
+	g.checkRead(g.f.Call(h, dst, ir.Imm(int64(size)), src), name)
 }
 
 // own is an object in our own memory.

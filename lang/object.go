@@ -76,7 +76,9 @@ type Object struct {
 type Place struct {
 	Where, Helper string
 	Map           string
-	Source        []string
+	// Msg is what is wrong if no helper failed.
+	Msg    string
+	Source []string
 }
 
 // Names in [Object.Spec].

@@ -45,6 +45,10 @@ func (c *compiler) expandProbes(prog *syntax.Program) {
 	if len(prog.Probes) == 0 {
 		c.errorf(syntax.Span{}, "a script needs at least one probe: begin { … }", "No probes to attach")
 	}
+	if len(c.errs) > 0 {
+		// Warnings about probes explain why there are none.
+		c.errs = append(c.warns, c.errs...)
+	}
 	c.noProbes = len(c.units) == 0 && len(prog.Probes) > 0
 	if n := len(c.units); n > c.cfg.MaxPrograms {
 		c.errorf(prog.Probes[0], "raise it with config = { max_bpf_progs = … }, or in the environment: BPFTRACE_MAX_BPF_PROGS",
@@ -141,6 +145,7 @@ func progName(a Attach) string {
 // places are what a probe's attach points mean on this machine.
 func (c *compiler) places(pr *syntax.Probe) []Attach {
 	var out []Attach
+	missing, unwanted := false, false
 	for _, ap := range pr.Attach {
 		raw := c.paramsIn(ap)
 		patterns, err := ParseAttach(raw)
@@ -161,12 +166,23 @@ func (c *compiler) places(pr *syntax.Probe) []Attach {
 			switch {
 			case err == nil && len(found) > 0:
 				out = append(out, found...)
+			case errors.Is(err, ErrUnwanted):
+				unwanted = true
 			case err == nil || errors.Is(err, ErrUnknown):
+				if c.opt.Unsafe && p.kernelFunction() {
+					c.untraceable(ap, p)
+					out = append(out, p)
+					continue
+				}
 				c.missing(ap, p, err)
+				missing = true
 			default:
 				c.errorf(ap, "", "%s", err)
 			}
 		}
+	}
+	if missing && !unwanted && len(out) == 0 {
+		c.noPlaces(pr)
 	}
 	var kept []Attach
 	for _, a := range out {
@@ -185,6 +201,26 @@ func (c *compiler) places(pr *syntax.Probe) []Attach {
 	return kept
 }
 
+// noPlaces handles probes none of whose attach points is there.
+func (c *compiler) noPlaces(pr *syntax.Probe) {
+	switch c.cfg.MissingProbes {
+	case "ignore":
+	case "warn":
+		c.warnf(pr, "", "Probe has no valid attach points. It is being removed which may cause issues with program behavior.")
+	default:
+		c.errorf(pr, "", "Probe has no valid attach points.")
+	}
+}
+
+// kernelFunction says whether a is one function of the kernel by name.
+func (a Attach) kernelFunction() bool {
+	return (a.Provider == "kprobe" || a.Provider == "kretprobe") && !a.Wild() && a.Func != ""
+}
+
+func (c *compiler) untraceable(ap *syntax.AttachPoint, p Attach) {
+	c.warnf(ap, "", "%s is not traceable (either non-existing, inlined, or marked as \"notrace\"); attaching to it will likely fail", p.Func)
+}
+
 // missing handles attach points that match nothing, as missing_probes says.
 func (c *compiler) missing(ap *syntax.AttachPoint, p Attach, err error) {
 	name := strings.TrimPrefix(p.String(), p.Provider+":")
@@ -194,6 +230,9 @@ func (c *compiler) missing(ap *syntax.AttachPoint, p Attach, err error) {
 		if err != nil {
 			what = strings.TrimSuffix(err.Error(), ": "+ErrUnknown.Error())
 		}
+	}
+	if p.kernelFunction() {
+		c.untraceable(ap, p)
 	}
 	switch c.cfg.MissingProbes {
 	case "ignore":

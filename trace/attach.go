@@ -95,7 +95,7 @@ func (s *Session) attachProgram(ps []lang.Probe) error {
 		if err != nil {
 			name := ps[min(i, len(ps)-1)].Name
 			if s.Object.Config.MissingProbes == "error" {
-				return fmt.Errorf("failed to attach to %s: %w", name, err)
+				return fmt.Errorf("Unable to attach probe: %s: %w", name, err)
 			}
 			if s.Object.Config.MissingProbes == "warn" && !s.NoWarnings {
 				fmt.Fprintf(s.Err, "WARNING: failed to attach to %s: %v\n", name, err)

@@ -59,9 +59,6 @@ func (m *Machine) functions(path string, p lang.Attach) ([]string, error) {
 		}
 		return nil, err
 	}
-	if len(seen) == 0 {
-		return nil, unknown("no function %s in %s", p.Func, path)
-	}
 	out := make([]string, 0, len(seen))
 	for n := range seen {
 		out = append(out, n)

@@ -160,18 +160,24 @@ func (s *Session) failure(place int, code int64) {
 		return
 	}
 	p := s.Object.Places[place]
+	if p.Msg != "" {
+		s.print.message(message{severity: "WARNING", kind: "runtime_error", where: p.Where, source: p.Source, msg: p.Msg})
+		return
+	}
 	errno := syscall.Errno(-code)
 	msg := errnoText(errno)
 	switch {
 	case p.Helper == "map_update_elem" && errno == syscall.E2BIG:
 		msg = "Map full; can't update element. Try increasing max_map_keys config or manually setting the max entries in a map declaration e.g. `let " +
 			p.Map + " = hash(5000)`"
+	case p.Helper == "map_lookup_elem":
+		msg = "Can't lookup map element because it does not exist."
 	case p.Helper == "map_delete_elem" && errno == syscall.ENOENT:
 		msg = "Can't delete map element because it does not exist."
 	}
 	s.print.message(message{
 		severity: "WARNING", kind: "helper_error", where: p.Where, source: p.Source, helper: p.Helper, code: code,
-		msg: fmt.Sprintf("%s\nAdditional Info - helper: %s, retcode: %d", msg, p.Helper, code),
+		msg: msg,
 	})
 }
 
@@ -190,7 +196,14 @@ func (s *Session) reportFailures() {
 	}
 	for i, p := range s.Object.Places {
 		if n := ne().Uint64(v[8*i:]); n > 1 {
-			fmt.Fprintf(s.Err, "%s: WARNING: %s of %s failed %d times\n", p.Where, p.Helper, p.Map, n)
+			what := p.Helper + " failed"
+			switch {
+			case p.Msg != "":
+				what, _, _ = strings.Cut(p.Msg, ".")
+			case p.Map != "":
+				what = p.Helper + " of " + p.Map + " failed"
+			}
+			fmt.Fprintf(s.Err, "%s: WARNING: %s %d times\n", p.Where, what, n)
 		}
 	}
 }

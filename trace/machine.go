@@ -100,6 +100,9 @@ func (m *Machine) Match(p lang.Attach) ([]lang.Attach, error) {
 			kept = append(kept, a)
 		}
 	}
+	if len(kept) == 0 && len(found) > 0 {
+		return nil, lang.ErrUnwanted
+	}
 	return kept, err
 }
 
@@ -202,7 +205,7 @@ func (m *Machine) matchRaw(p lang.Attach) ([]lang.Attach, error) {
 	if all, err := m.Tracepoints(); err == nil && !p.Wild() {
 		// Most are tracepoints, too: that spares reading all types.
 		for _, e := range all {
-			if e[1] == p.Func {
+			if e[1] == p.Func && (p.Target == "" || lang.Glob(p.Target, "vmlinux")) {
 				p.Target = "vmlinux"
 				return []lang.Attach{p}, nil
 			}

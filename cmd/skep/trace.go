@@ -212,7 +212,7 @@ func environ() map[string]string {
 
 func (f *traceFlags) options(params []string, named map[string]string, pid int, s *streams) lang.Options {
 	opt := lang.Options{
-		Params: params, Named: named, Unsafe: f.unsafe, PID: pid, Environ: environ(), NoWarn: f.noWarnings, Child: f.command != "",
+		Params: params, Named: named, Unsafe: f.unsafe, PID: pid, Environ: environ(), NoWarn: f.noWarnings, WarnFailures: f.failures, Child: f.command != "",
 	}
 	if f.debug != "" {
 		opt.Dump = func(pass, text string) {
@@ -263,6 +263,11 @@ func (f *traceFlags) compile(s *streams, m *trace.Machine, file *syntax.File, pa
 	m.DummyClock = opt.Environ["dummy_ts_map"] != ""
 	obj, err := lang.Compile(file, m, opt)
 	if errors.Is(err, lang.ErrNoProbes) {
+		if !f.noWarnings {
+			for _, w := range obj.Warnings {
+				fmt.Fprint(s.err, w.Format())
+			}
+		}
 		fmt.Fprintln(s.err, "No probes to attach")
 		return nil, errSilent
 	}
