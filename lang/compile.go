@@ -78,7 +78,7 @@ type compiler struct {
 	known      map[string]types.Constant
 	declared   map[string]*syntax.MapDecl
 	argTypes   map[string]*types.Type
-	options    map[string]bool // that getopt asks for
+	options    map[string]string // that getopt asks for
 	noProbes   bool
 	bitmaps    map[*unit]bool
 	nameTables map[*unit]int
@@ -86,6 +86,8 @@ type compiler struct {
 	zeroSize, probeTable int
 	stacks               map[string]int // stack map: frames
 	failEvent            int
+	// stackLens says that len() of a stack is asked for.
+	stackLens bool
 }
 
 // userFunc is a function of the script.
@@ -109,7 +111,7 @@ func CompileProgram(prog *syntax.Program, env Env, opt Options) (*Object, error)
 		maps: map[string]*mapInfo{}, funcs: map[string]*userFunc{}, known: map[string]types.Constant{},
 		declared: map[string]*syntax.MapDecl{}, argTypes: map[string]*types.Type{},
 		obj: &Object{Maps: map[string]*Map{}}, fn: functions(), idents: builtinTable(),
-		stacks: map[string]int{}, failEvent: -1, options: map[string]bool{}, bitmaps: map[*unit]bool{}, nameTables: map[*unit]int{},
+		stacks: map[string]int{}, failEvent: -1, options: map[string]string{}, bitmaps: map[*unit]bool{}, nameTables: map[*unit]int{},
 	}
 	c.cdefs = types.NewCDefs(c.outsideType)
 	c.dump("parse", func() string { return syntax.Print(prog) })

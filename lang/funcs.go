@@ -113,13 +113,20 @@ func processFuncs() map[string]*function {
 		"pid": {0, 1, checkPidMode, genPid(true), nil, nil, false, nil, false},
 		"tid": {0, 1, checkPidMode, genPid(false), nil, nil, false, nil, false},
 		"comm": {
-			min: 0, max: 0, check: returns(types.StringType(16)),
+			min: 0, max: 1, check: checkComm,
 			gen: func(g *gen, e *syntax.Call) value {
+				if len(e.Args) == 1 {
+					return g.commOf(e)
+				}
 				dst := g.temp(16)
 				g.comm(dst)
 				return value{t: types.StringType(16), a: dst, clean: true}
 			},
 			into: func(g *gen, dst ir.Arg, t *types.Type, e *syntax.Call) {
+				if len(e.Args) == 1 {
+					g.copyTo(dst, t, g.commOf(e), false)
+					return
+				}
 				if t.Kind == types.String && t.Size >= 16 {
 					g.comm(dst)
 					if t.Size > 16 {
@@ -137,6 +144,45 @@ func processFuncs() map[string]*function {
 		"leader_tid":  taskField(types.TInt32, "group_leader", "pid"),
 		"leader_comm": taskField(types.StringType(16), "group_leader", "comm"),
 	}
+}
+
+func checkComm(k *checker, e *syntax.Call) *types.Type {
+	if len(e.Args) == 0 {
+		return types.StringType(16)
+	}
+	t := k.expr(e.Args[0])
+	switch {
+	case t.Kind == types.None:
+		return t
+	case t.Kind != types.Int && t.Kind != types.Ptr:
+		return k.fail(e.Args[0], "", "comm() only supports integer and pointer arguments (%s provided)", typeWord(t))
+	case k.c.lookupType("struct", "task_struct") == nil:
+		return k.fail(e, "", "comm of another process needs the kernel's types (BTF), which are not there")
+	}
+	return types.StringType(16)
+}
+
+// commOf reads the name of a task: of a struct task_struct, or by its number in
+// the initial namespace. Without such a task it is empty.
+func (g *gen) commOf(e *syntax.Call) value {
+	t := types.StringType(16)
+	f, _ := g.c.lookupType("struct", "task_struct").Struct.Find("comm")
+	v := g.expr(e.Args[0])
+	dst := g.temp(16)
+	if v.t.Kind == types.Ptr {
+		g.readString(dst, 16, g.f.Plus(v.a, f.Off), spKernel)
+		return value{t: t, a: dst}
+	}
+	g.zero(dst, 16)
+	task := g.f.InReg(g.f.CallKfunc("bpf_task_from_pid", v.a))
+	found, end := g.f.NewBlock(), g.f.NewBlock()
+	g.f.Branch(asm.JNE, task, ir.Imm(0), found, end)
+	g.f.Start(found)
+	g.readString(dst, 16, g.f.Plus(task, f.Off), spKernel)
+	g.f.CallKfunc("bpf_task_release", task)
+	g.f.Jump(end)
+	g.f.Start(end)
+	return value{t: t, a: dst}
 }
 
 func checkPidMode(k *checker, e *syntax.Call) *types.Type {
@@ -313,7 +359,13 @@ func checkGetopt(k *checker, e *syntax.Call) *types.Type {
 	if !ok {
 		return types.TNone
 	}
-	k.c.options[name] = true
+	about := ""
+	if len(e.Args) == 3 {
+		about, _ = k.wantStr(e, 2)
+	}
+	if k.c.options[name] == "" {
+		k.c.options[name] = about
+	}
 	if len(e.Args) == 1 {
 		return types.TBool
 	}
@@ -398,21 +450,24 @@ func (k *checker) optionError(format string, a ...any) *types.Type {
 func (c *compiler) unexpectedOptions() {
 	var extra, known []string
 	for n := range c.opt.Named {
-		if !c.options[n] {
+		if _, ok := c.options[n]; !ok {
 			extra = append(extra, "--"+n)
 		}
 	}
 	if len(extra) == 0 {
 		return
 	}
-	for n := range c.options {
-		known = append(known, "--"+n)
+	for n, about := range c.options {
+		if about != "" {
+			about = ": " + about
+		}
+		known = append(known, "--"+n+about)
 	}
 	sort.Strings(extra)
 	sort.Strings(known)
 	hint := ""
 	if len(known) > 0 {
-		hint = "expected program options: " + strings.Join(known, ", ")
+		hint = "expected program options:\n  " + strings.Join(known, "\n  ")
 	}
 	c.errs = append(c.errs, &syntax.Error{Msg: "unexpected program command line options: " + strings.Join(extra, ", "), Hint: hint})
 }

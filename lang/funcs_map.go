@@ -122,7 +122,8 @@ func checkLen(k *checker, e *syntax.Call) *types.Type {
 	}
 	t := k.expr(e.Args[0])
 	if t.Stack() {
-		return k.fail(e, "", "len() of stacks is not supported yet")
+		k.c.stackLens = true
+		return types.TInt64
 	}
 	if t.Kind != types.None {
 		return k.fail(e, "", "len() expects a map or stack to be provided")
@@ -193,6 +194,9 @@ func genLen(g *gen, e *syntax.Call) value {
 		if mi := g.c.maps[m.Name]; mi.key != nil {
 			return g.countKeys(mi)
 		}
+	}
+	if g.u.types[e.Args[0]] != nil && g.u.types[e.Args[0]].Stack() {
+		return g.stackLen(g.expr(e.Args[0]))
 	}
 	return nothing
 }

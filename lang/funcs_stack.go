@@ -70,7 +70,44 @@ func stackMapName(t *types.Type) string {
 func (g *gen) stackID(t *types.Type, flags int64) ir.Arg {
 	name := stackMapName(t)
 	g.c.stacks[name] = t.Frames
-	return g.f.Call(asm.FnGetStackid, g.ctx(), ir.Map(name), ir.Imm(flags))
+	id := g.f.Call(asm.FnGetStackid, g.ctx(), ir.Map(name), ir.Imm(flags))
+	if !g.c.stackLens {
+		return id
+	}
+	// The number of frames goes into the upper half: programs cannot read the
+	// map of stacks.
+	r := g.f.NewReg()
+	g.f.Set(r, id)
+	some, end := g.f.NewBlock(), g.f.NewBlock()
+	g.f.Branch(asm.JSLT, ir.R(r), ir.Imm(0), end, some)
+	g.f.Start(some)
+	m := g.mark()
+	size := 8 * t.Frames
+	n := g.f.Call(asm.FnGetStack, g.ctx(), g.temp(size), ir.Imm(int64(size)), ir.Imm(flags))
+	g.release(m)
+	frames := g.f.Bin(asm.LSh, g.f.Bin(asm.RSh, n, ir.Imm(3)), ir.Imm(32))
+	ok := g.f.NewBlock()
+	n = g.f.InReg(n)
+	g.f.Branch(asm.JSLT, n, ir.Imm(0), end, ok)
+	g.f.Start(ok)
+	g.f.Set(r, g.f.Bin(asm.Or, ir.R(r), frames))
+	g.f.Jump(end)
+	g.f.Start(end)
+	return ir.R(r)
+}
+
+// stackLen is how many frames a stack has; one that could not be kept has none.
+func (g *gen) stackLen(v value) value {
+	id := g.f.Load(8, g.own(v).a, 0)
+	r := g.f.NewReg()
+	g.f.Set(r, ir.Imm(0))
+	some, end := g.f.NewBlock(), g.f.NewBlock()
+	g.f.Branch(asm.JSLT, id, ir.Imm(0), end, some)
+	g.f.Start(some)
+	g.f.Set(r, g.f.Bin(asm.RSh, id, ir.Imm(32)))
+	g.f.Jump(end)
+	g.f.Start(end)
+	return scalar(ir.R(r), types.TInt64)
 }
 
 func genKStack(g *gen, e *syntax.Call) value {

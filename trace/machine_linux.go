@@ -132,8 +132,12 @@ func taiWall() time.Duration {
 func processAlive(pid int) bool { return unix.Kill(pid, 0) != unix.ESRCH }
 
 func signalName(n int) string {
-	if unix.SignalName(syscall.Signal(n)) == "" {
-		return fmt.Sprint(n)
+	const most = 64
+	switch {
+	case n < 0 || n > most:
+		return "N/A"
+	case unix.SignalName(syscall.Signal(n)) == "":
+		return fmt.Sprintf("Unknown signal %d", n)
 	}
 	s := syscall.Signal(n).String()
 	return strings.ToUpper(s[:1]) + s[1:]

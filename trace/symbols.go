@@ -96,7 +96,7 @@ func (s *Session) stack(t *lang.Type, b []byte) datum {
 	}
 	m := s.coll.Maps[name]
 	key := make([]byte, 4)
-	ne().PutUint32(key, uint32(id))
+	ne().PutUint32(key, uint32(id)) // the upper half holds its length, if that was asked for
 	v := make([]byte, m.Info().ValueBytes)
 	if err := m.Lookup(key, v, 0); err != nil {
 		return ""
@@ -111,12 +111,18 @@ func (s *Session) stack(t *lang.Type, b []byte) datum {
 		buildIDs(&out, v)
 		return out.String()
 	}
-	for ; len(v) >= 8; v = v[8:] {
+	detailed, _ := s.Users.(framer)
+	if !user || t.Mode == "raw" || !s.Object.Config.ShowDebugInfo {
+		detailed = nil
+	}
+	for i := 0; len(v) >= 8; i, v = i+1, v[8:] {
 		addr := ne().Uint64(v)
 		if addr == 0 {
 			break
 		}
-		s.frame(&out, t.Mode, user, pid, addr)
+		if detailed == nil || !framesOf(&out, detailed, t.Mode, pid, addr, i > 0) {
+			s.frame(&out, t.Mode, user, pid, addr)
+		}
 	}
 	return out.String()
 }

@@ -105,6 +105,7 @@ func (p *textPrinter) message(m message) {
 	}
 	fmt.Fprintf(p.err, "%s%s: %s\n", where, m.severity, m.msg)
 	if m.kind == "helper_error" {
+		fmt.Fprintf(p.err, "Additional Info - helper: %s, retcode: %d\n", m.helper, m.code)
 		for _, l := range m.source {
 			fmt.Fprintln(p.err, l)
 		}

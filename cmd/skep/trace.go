@@ -291,7 +291,7 @@ func (f *traceFlags) trace(ctx context.Context, s *streams, m *trace.Machine, en
 	defer flush()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	users := symbol.New(symbol.Options{Parameters: true})
+	users := symbol.New(symbol.Options{Parameters: true, Lines: obj.Config.ShowDebugInfo && printsStacks(obj)})
 	defer users.Close()
 	if printsStacks(obj) {
 		// Processes may be gone when their stacks are printed. Without the
