@@ -25,6 +25,10 @@ type Env interface {
 	// information, with the types it mentions.
 	UserFunc(path, function string) (*btf.FuncProto, error)
 
+	// UserType is a type from a binary's debug information: tag is "struct",
+	// "union", "enum", or "" for a typedef.
+	UserType(path, tag, name string) (btf.Type, error)
+
 	// USDTArgs describes where a probe's arguments are, per place, in the
 	// notation of <sys/sdt.h>: "8@%rdi -4@$5".
 	USDTArgs(at Attach) ([]string, error)

@@ -154,34 +154,23 @@ func checkComm(k *checker, e *syntax.Call) *types.Type {
 	switch {
 	case t.Kind == types.None:
 		return t
-	case t.Kind != types.Int && t.Kind != types.Ptr:
-		return k.fail(e.Args[0], "", "comm() only supports integer and pointer arguments (%s provided)", typeWord(t))
+	case t.Kind == types.Int:
+		return k.fail(e.Args[0], "a struct task_struct * has a name: comm(curtask)", "comm() of a process id is not supported yet")
+	case t.Kind != types.Ptr:
+		return k.fail(e.Args[0], "", "comm() only supports pointer arguments (%s provided)", typeWord(t))
 	case k.c.lookupType("struct", "task_struct") == nil:
 		return k.fail(e, "", "comm of another process needs the kernel's types (BTF), which are not there")
 	}
 	return types.StringType(16)
 }
 
-// commOf reads the name of a task: of a struct task_struct, or by its number in
-// the initial namespace. Without such a task it is empty.
+// commOf reads the name of a struct task_struct.
 func (g *gen) commOf(e *syntax.Call) value {
 	t := types.StringType(16)
 	f, _ := g.c.lookupType("struct", "task_struct").Struct.Find("comm")
 	v := g.expr(e.Args[0])
 	dst := g.temp(16)
-	if v.t.Kind == types.Ptr {
-		g.readString(dst, 16, g.f.Plus(v.a, f.Off), spKernel)
-		return value{t: t, a: dst}
-	}
-	g.zero(dst, 16)
-	task := g.f.InReg(g.f.CallKfunc("bpf_task_from_pid", v.a))
-	found, end := g.f.NewBlock(), g.f.NewBlock()
-	g.f.Branch(asm.JNE, task, ir.Imm(0), found, end)
-	g.f.Start(found)
-	g.readString(dst, 16, g.f.Plus(task, f.Off), spKernel)
-	g.f.CallKfunc("bpf_task_release", task)
-	g.f.Jump(end)
-	g.f.Start(end)
+	g.readString(dst, 16, g.f.Plus(v.a, f.Off), spKernel)
 	return value{t: t, a: dst}
 }
 

@@ -59,7 +59,7 @@ func checkArgs(k *checker, e *syntax.Ident) *types.Type {
 	case "fentry", "fexit":
 		fields = k.kernelArgs(e, a.Func, 0)
 	case "rawtracepoint":
-		fields = k.kernelArgs(e, "btf_trace_"+a.Func, 1)
+		fields = k.rawArgs(e, a.Func)
 	case "uprobe":
 		p, err := k.c.env.UserFunc(a.Target, a.Func)
 		if err != nil {
@@ -82,6 +82,20 @@ func checkArgs(k *checker, e *syntax.Ident) *types.Type {
 	}
 	k.u.args = t
 	return t
+}
+
+// rawArgs are a raw tracepoint's arguments. The functions that tracing makes
+// have their names (since Linux 6.7 __probestub_…); the type btf_trace_… has
+// none before 6.13.
+func (k *checker) rawArgs(e syntax.Node, name string) []types.Field {
+	if kt := k.c.kernelTypes(); kt != nil {
+		for _, fn := range []string{"__probestub_" + name, "__traceiter_" + name} {
+			if p, err := kt.FuncProto(fn); err == nil && len(p.Params) > 1 && p.Params[1].Name != "" {
+				return k.c.protoFields(p, 1, false)
+			}
+		}
+	}
+	return k.kernelArgs(e, "btf_trace_"+name, 1)
 }
 
 func (k *checker) kernelArgs(e syntax.Node, fn string, skip int) []types.Field {

@@ -86,6 +86,53 @@ func (c *compiler) lookupType(tag, name string) *types.Type { return c.cdefs.Loo
 
 // outsideType asks the kernel's types.
 func (c *compiler) outsideType(tag, name string) *types.Type {
+	binaries, kernel := c.binaries()
+	if !kernel {
+		if t := c.userType(binaries, tag, name); t != nil {
+			return t
+		}
+	}
+	if t := c.kernelType(tag, name); t != nil {
+		return t
+	}
+	if kernel {
+		return c.userType(binaries, tag, name)
+	}
+	return nil
+}
+
+// binaries are those that user probes are in; kernel says that there are other
+// probes, whose types come first.
+func (c *compiler) binaries() (paths []string, kernel bool) {
+	seen := map[string]bool{}
+	for _, u := range c.units {
+		for _, a := range u.places {
+			switch a.Provider {
+			case "uprobe", "uretprobe":
+				if !seen[a.Target] {
+					seen[a.Target] = true
+					paths = append(paths, a.Target)
+				}
+			case "begin", "end", "interval", "self":
+			default:
+				kernel = true
+			}
+		}
+	}
+	return paths, kernel
+}
+
+// userType asks the debug information of binaries.
+func (c *compiler) userType(paths []string, tag, name string) *types.Type {
+	for _, p := range paths {
+		if t, err := c.env.UserType(p, tag, name); err == nil {
+			return c.btf.Type(t)
+		}
+	}
+	return nil
+}
+
+func (c *compiler) kernelType(tag, name string) *types.Type {
 	kt := c.kernelTypes()
 	if kt == nil {
 		return nil

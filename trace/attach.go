@@ -176,9 +176,13 @@ func (s *Session) target(p lang.Probe) (engine.Target, error) {
 	case "fentry", "fexit":
 		return engine.Tracing{Cookie: p.Cookie}, nil
 	case "uprobe", "uretprobe":
+		at, err := s.uprobePlace(a)
+		if err != nil {
+			return nil, err
+		}
 		t := engine.Uprobe{Path: a.Target, Symbol: a.Func, Return: a.Provider == "uretprobe", PID: s.PID, Cookie: p.Cookie}
 		if a.Func == "" {
-			t.Address = a.Offset
+			t.Address = at
 		} else {
 			t.Offset = a.Offset
 		}

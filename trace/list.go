@@ -130,6 +130,13 @@ func (m *Machine) listArgs(w io.Writer, a lang.Attach) {
 				fmt.Fprintf(w, "    %s retval\n", cName(p.Return))
 			}
 		}
+	case "uprobe", "uretprobe":
+		if p, err := m.UserFunc(a.Target, a.Func); err == nil && a.Func != "" {
+			for _, prm := range p.Params {
+				// As bpftrace writes types from DWARF.
+				fmt.Fprintf(w, "    %s %s\n", strings.ReplaceAll(cName(prm.Type), " *", "*"), prm.Name)
+			}
+		}
 	case "rawtracepoint":
 		if p, err := m.FuncProto("btf_trace_" + a.Func); err == nil {
 			listProto(w, p, 1)
@@ -293,10 +300,11 @@ func Info(ctx context.Context, eng engine.Engine, w io.Writer) error {
 	can("kprobe_multi", engine.Feature{Attach: engine.KindKprobeMulti})
 	can("fentry", engine.Feature{Attach: engine.KindTracing})
 	fmt.Fprintln(w, "Not in skep trace:")
-	for _, n := range []string{"kprobe_session", "skboutput", "libdw (DWARF support)", "dwunwind (DWARF stack unwinding)", "blazesym (advanced symbolization)"} {
+	for _, n := range []string{"kprobe_session", "skboutput", "dwunwind (DWARF stack unwinding)", "blazesym (advanced symbolization)"} {
 		yes(n, false)
 	}
 	fmt.Fprintln(w, "In skep trace:")
 	yes("bcc library path resolution", true)
+	yes("libdw (DWARF support)", true)
 	return nil
 }

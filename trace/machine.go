@@ -14,6 +14,7 @@ import (
 	"github.com/cilium/ebpf/btf"
 
 	"github.com/skepdev/skep/lang"
+	"github.com/skepdev/skep/trace/internal/debuginfo"
 )
 
 // Machine is what this machine has, as [lang.Env]. It reads tracefs, kernel
@@ -32,6 +33,8 @@ type Machine struct {
 
 	// Filter, if not nil, keeps the probes whose name it approves of.
 	Filter func(name string) bool
+	// DebugDirs are searched for separate debug files first.
+	DebugDirs []string
 	// IncludeDirs are searched for headers first.
 	IncludeDirs []string
 
@@ -41,6 +44,7 @@ type Machine struct {
 	calls   map[string]int
 	formats map[string][]lang.TracepointField
 	events  [][2]string
+	debug   map[string]func() (*debuginfo.Info, error)
 }
 
 // Open prepares a Machine; nothing is read yet.
@@ -396,11 +400,16 @@ func (m *Machine) matchUser(p lang.Attach) ([]lang.Attach, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.File != "" {
-		return nil, fmt.Errorf("uprobes at source lines are not supported yet: %s", p)
-	}
 	var out []lang.Attach
 	for _, f := range files {
+		if p.File != "" {
+			at, err := m.matchLine(f, p)
+			if err != nil && len(files) == 1 {
+				return nil, err
+			}
+			out = append(out, at...)
+			continue
+		}
 		if p.Func == "" {
 			a := p
 			a.Target = f
@@ -421,11 +430,6 @@ func (m *Machine) matchUser(p lang.Attach) ([]lang.Attach, error) {
 		}
 	}
 	return out, nil
-}
-
-// UserFunc needs debug information.
-func (m *Machine) UserFunc(path, function string) (*btf.FuncProto, error) {
-	return nil, unknown("no debug information is read for %s of %s", function, path)
 }
 
 // ReadFile reads headers and imported scripts.

@@ -48,6 +48,7 @@ type traceFlags struct {
 	noWarnings, failures      bool
 	version                   bool
 	include, headers          []string
+	debugDirs                 []string
 	ignored                   bool
 	picture, name             string
 	filter, engine            string
@@ -86,6 +87,7 @@ func newTraceCommand(s *streams) *cobra.Command {
 	fl.BoolVarP(&f.failures, "warn-failures", "k", false, "warn of reads that failed")
 	fl.BoolVarP(&f.version, "version", "V", false, "print the version")
 	fl.StringArrayVarP(&f.include, "include-dir", "I", nil, "search headers in `DIR`, too")
+	fl.StringArrayVar(&f.debugDirs, "debuginfo", nil, "search `DIR` for separate debug files, too")
 	fl.StringArrayVar(&f.headers, "include", nil, "include header `FILE`")
 	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { traceHelp(s.out, cmd) })
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
@@ -121,6 +123,7 @@ func (f *traceFlags) run(cmd *cobra.Command, s *streams, args []string) error {
 		return err
 	}
 	m.IncludeDirs = f.include
+	m.DebugDirs = f.debugDirs
 	switch {
 	case f.version:
 		fmt.Fprintf(s.out, "bpftrace v0.27 (the language, as compiled by skep)\n")
