@@ -264,6 +264,18 @@ func (g *gen) ctxField(x value, f types.Field, t *types.Type) value {
 	return value{t: t, a: at, space: spCtx}
 }
 
+// gatherArgs copies the arguments of a function from its registers, where the
+// context is no struct of them.
+func (g *gen) gatherArgs(dst ir.Arg, v value) {
+	g.zero(dst, (v.t.Size+7)&^7)
+	for _, f := range v.t.Struct.Fields() {
+		if f.Arg >= len(machine.args) || !f.Type.Scalar() {
+			continue
+		}
+		g.f.Store(f.Type.Size, dst, f.Off, g.f.Load(8, v.a, machine.args[f.Arg]))
+	}
+}
+
 // dataLoc is the address of a field of variable length: the low half of a word
 // says how far into the record it is.
 func (g *gen) dataLoc(ctx ir.Arg, f types.Field, t *types.Type) value {

@@ -231,7 +231,7 @@ func (g *gen) field(e *syntax.Field) value {
 		return g.load(t, g.f.Plus(a, st.Field(e.Name).Off), sp)
 	}
 	f, _ := st.Struct.Find(e.Name)
-	if x.t.Ctx && x.t.Kind == types.Struct {
+	if x.t.Ctx && x.t.Kind == types.Struct && x.space == spCtx {
 		return g.ctxField(x, f, t)
 	}
 	if f.DataLoc {

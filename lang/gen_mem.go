@@ -132,6 +132,8 @@ func (g *gen) fetch(dst ir.Arg, v value) {
 	switch {
 	case v.space == spOwn:
 		g.moveBytes(dst, v.a, v.t.Size)
+	case v.space == spCtx && v.t.Ctx && g.u.provider() == "uprobe":
+		g.gatherArgs(dst, v)
 	case v.t.Kind == types.String && v.space != spCtx:
 		g.probeRead(dst, v.t.Size, v.a, v.space)
 	case v.space == spCtx:

@@ -46,7 +46,11 @@ func Open(path string, dirs []string) (info *Info, err error) {
 			if openErr != nil {
 				continue
 			}
-			info, openErr = read(name, d)
+			if want := buildID(f); want == "" || buildID(d) == want {
+				info, openErr = read(name, d)
+			} else {
+				openErr = errors.New("another binary's")
+			}
 			d.Close()
 			if openErr == nil {
 				return nil
@@ -90,6 +94,15 @@ func read(path string, f *elf.File) (*Info, error) {
 // separate are names under which a binary's debug file may be.
 func separate(f *elf.File, path string, dirs []string) []string {
 	var out []string
+	for i, d := range dirs {
+		// As in gdb, a folder may be meant from where the binary is.
+		if !filepath.IsAbs(d) {
+			dirs = append(dirs[:len(dirs):len(dirs)], filepath.Join(filepath.Dir(path), dirs[i]))
+		}
+	}
+	for _, d := range dirs {
+		out = append(out, filepath.Join(d, filepath.Base(path)+".debug"))
+	}
 	if id := buildID(f); len(id) > 2 {
 		for _, d := range dirs {
 			out = append(out, filepath.Join(d, ".build-id", id[:2], id[2:]+".debug"))
