@@ -32,7 +32,7 @@ func (fakeEnv) Tracepoint(group, name string) ([]TracepointField, error) {
 	}, nil
 }
 func (fakeEnv) UserFunc(string, string) (*btf.FuncProto, error)           { return nil, ErrUnknown }
-func (fakeEnv) UserType(string, string, string) (btf.Type, error)        { return nil, ErrUnknown }
+func (fakeEnv) UserType(string, string, string) (btf.Type, error)         { return nil, ErrUnknown }
 func (fakeEnv) USDTArgs(Attach) ([]string, error)                         { return []string{"8@%rdi -4@$5 4@-8(%rbp)"}, nil }
 func (fakeEnv) KernelSymbol(string) (uint64, error)                       { return 0, ErrUnknown }
 func (fakeEnv) UserSymbol(string, string) (address, size uint64, e error) { return 0, 0, ErrUnknown }

@@ -446,9 +446,10 @@ func (c *compiler) unexpectedOptions() {
 	if len(extra) == 0 {
 		return
 	}
+	sep, described := " ", false
 	for n, about := range c.options {
 		if about != "" {
-			about = ": " + about
+			about, described = ": "+about, true
 		}
 		known = append(known, "--"+n+about)
 	}
@@ -456,7 +457,11 @@ func (c *compiler) unexpectedOptions() {
 	sort.Strings(known)
 	hint := ""
 	if len(known) > 0 {
-		hint = "expected program options:\n  " + strings.Join(known, "\n  ")
+		comma := ", "
+		if described {
+			sep, comma = "\n  ", "\n  "
+		}
+		hint = "expected program options:" + sep + strings.Join(known, comma)
 	}
 	c.errs = append(c.errs, &syntax.Error{Msg: "unexpected program command line options: " + strings.Join(extra, ", "), Hint: hint})
 }

@@ -52,7 +52,9 @@ func (e *Error) Format() string {
 		}
 	}
 	for line := range strings.Lines(e.Hint) {
-		b.WriteString("HINT: ")
+		if !strings.HasPrefix(line, " ") { // lines that go on have no word before them
+			b.WriteString("HINT: ")
+		}
 		b.WriteString(strings.TrimRight(line, "\n"))
 		b.WriteByte('\n')
 	}
