@@ -79,6 +79,18 @@ func (s *Session) printMap(name string, top, div int64) {
 		return
 	}
 	v := s.mapDatum(mapView{m}, list, top, div)
+	if v == nil && s.zeroed[name] {
+		// bpftrace's JSON has them, without an element.
+		switch m.Value.Kind {
+		case lang.KindHist, lang.KindLHist:
+			v = histogram{}
+		case lang.KindTSeries:
+			v = series{}
+		}
+		if _, isJSON := s.print.(*jsonPrinter); !isJSON {
+			v = nil
+		}
+	}
 	if v == nil {
 		return
 	}
@@ -489,8 +501,14 @@ func (s *Session) clear(name string, zero bool) error {
 			return err
 		}
 	}
-	if m.Key == nil && !zero {
+	switch {
+	case m.Key != nil:
+	case !zero:
 		s.cleared(name)
+	case s.zeroed == nil:
+		s.zeroed = map[string]bool{name: true}
+	default:
+		s.zeroed[name] = true
 	}
 	return nil
 }

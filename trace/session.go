@@ -60,6 +60,7 @@ type Session struct {
 	syms     symbols.Kernel
 	boot     time.Duration // from boot time to the wall clock
 	gone     map[string]bool
+	zeroed   map[string]bool // aggregations without a key that zero() emptied
 }
 
 // Run loads, attaches and prints until ctx ends, the script exits or the child
