@@ -83,6 +83,9 @@ func HelperByName(name string) *Helper {
 // Prototype is what programs of type t see: arguments and flags. ok is false if
 // they may not call the helper at all.
 func (h *Helper) Prototype(t ProgramType) (args []Arg, flags HelperFlags, ok bool) {
+	if t == ProgHook && h.ForAll() {
+		return h.Args, h.Flags, true
+	}
 	if !h.Programs.Has(t) {
 		return nil, 0, false
 	}

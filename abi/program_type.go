@@ -42,7 +42,12 @@ const (
 
 // String is the UAPI name in lower case without its prefix ("sched_cls"); a number
 // that Linux 6.18 does not know prints as "ProgramType(N)".
-func (t ProgramType) String() string { return nameOf("ProgramType", uint32(t), programTypeNames[:]) }
+func (t ProgramType) String() string {
+	if t == ProgHook {
+		return "hook"
+	}
+	return nameOf("ProgramType", uint32(t), programTypeNames[:])
+}
 
 var programTypeNames = [...]string{
 	0:  "unspec",

@@ -104,6 +104,17 @@ func FromCode(coll *ebpf.CollectionSpec, spec *ebpf.ProgramSpec, code *object.Co
 // the collection says.
 func (p *Program) SetConstants(tell func(name string) (contents []byte, ok bool)) { p.constants = tell }
 
+// SetHook says that the program is for a hook that is none of Linux's.
+func (p *Program) SetHook(h *abi.Hook) {
+	made := p.make
+	p.typ, p.attach = abi.ProgHook, 0
+	p.make = func() *check.Program {
+		q := made()
+		q.Type, q.AttachType, q.Hook = abi.ProgHook, 0, h
+		return q
+	}
+}
+
 // fresh is a copy that a verification may write to.
 func fresh(p *check.Program) *check.Program {
 	q := *p

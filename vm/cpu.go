@@ -20,6 +20,10 @@ type cpu struct {
 	skb   packet.SKB
 	xdp   packet.XDP
 	hook  packet.Structure
+	call  Call
+	// data is a packet for what hooks of the host give their programs, made when
+	// first needed.
+	data *Packet
 	// meta is for test runs.
 	meta packet.Meta
 }
@@ -48,18 +52,22 @@ func (m *Machine) acquire(cpus []*cpu) *cpu {
 			return c
 		}
 	}
-	return m.wait(cpus, false)
+	return m.wait(cpus, m.turns.isClosed)
 }
 
-// wait waits for one of the given CPUs. closing is for who closes the machine.
-func (m *Machine) wait(cpus []*cpu, closing bool) *cpu {
+// isClosed says that the machine is; the caller holds mu.
+func (w *turns) isClosed() bool { return w.closed }
+
+// wait waits for one of the given CPUs, or until over, which is called with
+// m.turns.mu held.
+func (m *Machine) wait(cpus []*cpu, over func() bool) *cpu {
 	w := &m.turns
 	w.waiting.Add(1)
 	defer w.waiting.Add(-1)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for {
-		if w.closed && !closing {
+		if over() {
 			return nil
 		}
 		for _, c := range cpus {
@@ -93,7 +101,7 @@ func (m *Machine) stopRuns() {
 	w.freed.Broadcast()
 	w.mu.Unlock()
 	for _, c := range m.cpus {
-		m.wait([]*cpu{c}, true) // never released
+		m.wait([]*cpu{c}, func() bool { return false }) // never released
 	}
 	w.idle.Store(true)
 	m.frees.reap()

@@ -96,6 +96,23 @@ func (e *Fault) Error() string {
 // Is makes errors.Is(err, ErrFault) hold.
 func (e *Fault) Is(target error) bool { return target == ErrFault }
 
+// CanceledError says where a run was when its context was done.
+type CanceledError struct {
+	Program     string
+	Instruction int
+	Assembly    string
+	Line        LineInfo
+	// Err is the context's.
+	Err error
+}
+
+func (e *CanceledError) Error() string {
+	return fmt.Sprintf("program %s: instruction %d%s: %v", e.Program, e.Instruction, e.Line.at(), e.Err)
+}
+
+// Unwrap is the context's error.
+func (e *CanceledError) Unwrap() error { return e.Err }
+
 // BudgetError says where a run was when its instruction budget was used up.
 type BudgetError struct {
 	Program     string

@@ -60,7 +60,7 @@ func (m *Machine) Load(spec *ProgramSpec) (*Program, error) {
 
 // loadable refuses program types that this runtime cannot run.
 func loadable(spec *ProgramSpec) error {
-	if helpers.Runnable(spec.Type) {
+	if helpers.Runnable(spec.Type) && (spec.Type == abi.ProgHook) == (spec.Hook != nil) {
 		return nil
 	}
 	return &NotSupportedError{Feature: "program type " + spec.Type.String(), Reason: noHook(spec.Type)}
@@ -101,15 +101,15 @@ func (p *Program) claimArray(mp *Map) error {
 	p.m.mu.Lock()
 	defer p.m.mu.Unlock()
 	if mp.owner == nil {
-		mp.owner = &callOwner{typ: p.spec.Type, attach: p.spec.AttachType}
+		mp.owner = &callOwner{typ: p.spec.Type, attach: p.spec.AttachType, hook: p.spec.Hook}
 	}
-	if mp.owner.typ == p.spec.Type {
+	if mp.owner.typ == p.spec.Type && mp.owner.hook == p.spec.Hook {
 		return nil
 	}
 	mp.refs.Add(-1) // taken by the caller just before; never the last one
 	return &LoadError{
 		Program: p.spec.Name, Instruction: -1, Err: ErrInvalid,
-		Reason: fmt.Sprintf("program array %s is for %s programs, and this is one of %s", mp.spec.Name, mp.owner.typ, p.spec.Type),
+		Reason: fmt.Sprintf("program array %s is for %s programs, and this is one of %s", mp.spec.Name, mp.owner, p.owner()),
 	}
 }
 
@@ -131,6 +131,9 @@ func (p *Program) compile(spec *ProgramSpec) error {
 		return helpers.Find(spec.Type, id, traits)
 	}
 	s.Kfunc = func(imm int32) (interp.Helper, string) {
+		if h := spec.Hook.body(spec.Kfuncs[imm]); h != nil {
+			return h, ""
+		}
 		usesHeap = usesHeap || helpers.UsesObjects(0, spec.Kfuncs[imm])
 		return helpers.FindKfunc(spec.Type, spec.Kfuncs[imm], imm)
 	}
@@ -141,7 +144,7 @@ func (p *Program) compile(spec *ProgramSpec) error {
 	} else if err != nil {
 		return err
 	}
-	ip.PacketWritable = helpers.PacketWritable(spec.Type)
+	ip.PacketWritable = helpers.PacketWritable(spec.Type) || spec.Hook != nil && spec.Hook.Decl.PacketWritable
 	ip.Owner = p
 	ip.Heap = usesHeap || slices.ContainsFunc(spec.Maps, func(mp *Map) bool { return len(mp.spec.Fields) > 0 })
 	ip.Objects, ip.PerCPUObjects = spec.Objects, map[uint32]*heap.Type{}
@@ -316,8 +319,15 @@ func (m *Machine) stopped(err error) error {
 		}
 	}
 	text = strings.TrimSpace(text)
+	if s.Cause != nil {
+		return &CanceledError{Program: name, Instruction: s.PC, Assembly: text, Line: line, Err: s.Cause}
+	}
 	if s.Budget {
-		return &BudgetError{Program: name, Instruction: s.PC, Assembly: text, Line: line, Limit: uint64(m.env.MaxInstructions)}
+		limit := uint64(m.env.MaxInstructions)
+		if p, ok := s.Program.Owner.(*Program); ok && p.spec.Hook != nil && p.spec.Hook.MaxInstructions > 0 {
+			limit = p.spec.Hook.MaxInstructions
+		}
+		return &BudgetError{Program: name, Instruction: s.PC, Assembly: text, Line: line, Limit: limit}
 	}
 	return &Fault{
 		Program: name, Instruction: s.PC, Assembly: text, Line: line,

@@ -139,6 +139,7 @@ func (m *Machine) Close() error {
 	}
 	var errs []error
 	for _, c := range m.cpus {
+		c.data.Release()
 		errs = append(errs, m.memory.Unmap(c.mem))
 	}
 	if m.task != nil {

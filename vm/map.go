@@ -65,6 +65,15 @@ type Map struct {
 type callOwner struct {
 	typ    abi.ProgramType
 	attach abi.AttachType
+	hook   *Hook
+}
+
+// String names the kind of programs.
+func (o *callOwner) String() string {
+	if o.hook != nil {
+		return "hook " + o.hook.Decl.Name
+	}
+	return o.typ.String()
 }
 
 // NewMap makes a map. The caller closes it; programs and maps of maps that use

@@ -64,12 +64,12 @@ func (mp *Map) admit(p *Program) error {
 	mp.m.mu.Lock()
 	defer mp.m.mu.Unlock()
 	if mp.owner == nil {
-		mp.owner = &callOwner{typ: p.spec.Type, attach: p.spec.AttachType}
+		mp.owner = &callOwner{typ: p.spec.Type, attach: p.spec.AttachType, hook: p.spec.Hook}
 		return nil
 	}
-	if mp.owner.typ != p.spec.Type {
+	if mp.owner.typ != p.spec.Type || mp.owner.hook != p.spec.Hook {
 		return fmt.Errorf("map %s: set program %s: the array is for %s programs and it is %s: %w",
-			mp.spec.Name, p.Name(), mp.owner.typ, p.spec.Type, syscall.EINVAL)
+			mp.spec.Name, p.Name(), mp.owner, p.owner(), syscall.EINVAL)
 	}
 	return nil
 }

@@ -37,6 +37,8 @@ type ProgramSpec struct {
 	// called from whatever goroutine runs the program. The program is interpreted
 	// and takes ten times as long.
 	Trace func(slot int, regs *[16]uint64)
+	// Hook is where a program of type abi.ProgHook is for.
+	Hook *Hook
 	// Kfuncs names the kernel functions that calls refer to, by immediate.
 	Kfuncs map[int32]string
 	// Objects are the structures that the program can allocate, by the number

@@ -120,7 +120,11 @@ func isSKB(t abi.ProgramType) bool {
 func (p *Program) begin() (*cpu, error) { return p.beginOn(p.m.cpus) }
 
 func (p *Program) beginOn(cpus []*cpu) (*cpu, error) {
-	c := p.m.acquire(cpus)
+	return p.begun(p.m.acquire(cpus))
+}
+
+// begun takes a virtual CPU, which may be nil, for a run of p.
+func (p *Program) begun(c *cpu) (*cpu, error) {
 	if c == nil {
 		return nil, fmt.Errorf("run program %s: machine %w", p.spec.Name, ErrClosed)
 	}

@@ -14,6 +14,9 @@ func (c *Checker) checkAttach() error {
 	c.insn = -1
 	k := &c.kind
 	k.layout = abi.ContextOf(c.prog.Type, c.prog.AttachType, c.opts.Arch)
+	if c.prog.Hook != nil {
+		k.layout = c.prog.Hook.Context
+	}
 	if c.prog.Flags&flagSleepable != 0 && !c.canSleep() {
 		return c.reject(RuleAttach, EINVAL, "Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops programs can be sleepable")
 	}

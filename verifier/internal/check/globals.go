@@ -298,6 +298,9 @@ func (c *Checker) isContextType(p *btf.Pointer, i int) bool {
 		return false
 	}
 	want := contextNames[c.prog.Type]
+	if c.prog.Hook != nil {
+		want = c.prog.Hook.Context.Name
+	}
 	switch {
 	case name == want:
 		return true

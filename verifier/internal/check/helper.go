@@ -20,6 +20,7 @@ type helperCall struct {
 	name     string
 	args     []abi.Arg
 	helper   *abi.Helper
+	host     bool // a function of a hook
 	m        *Map // the map argument
 	mapIndex uint32
 	mapUID   int32

@@ -163,6 +163,9 @@ func (c *Checker) helperReadsPacket(h *helperCall) bool {
 	case packetSockopt:
 		return true
 	}
+	if h.host {
+		return true
+	}
 	return packetReaders[h.id]
 }
 
@@ -178,6 +181,11 @@ const (
 // packetAccessKind is what a program may do with the packet directly.
 func (c *Checker) packetAccessKind() packetKind {
 	switch c.prog.Type {
+	case abi.ProgHook:
+		if c.prog.Hook.PacketWritable {
+			return packetWrite
+		}
+		return packetRead
 	case abi.ProgLWTIn, abi.ProgLWTOut, abi.ProgLWTSeg6local, abi.ProgSkReuseport, abi.ProgFlowDissector, abi.ProgCgroupSKB:
 		return packetRead
 	case abi.ProgSchedCLS, abi.ProgSchedACT, abi.ProgXDP, abi.ProgLWTXmit, abi.ProgSkSKB, abi.ProgSkMsg:

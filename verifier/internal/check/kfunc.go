@@ -25,6 +25,8 @@ type kfunc struct {
 	unknown bool
 	// tagged: the kernel's types say that it is for programs.
 	tagged bool
+	// host, if not nil, is the hook's own function: nothing else is set but name.
+	host *abi.HookFunc
 }
 
 // is reports one of the names.
@@ -78,11 +80,16 @@ func (c *Checker) resolveCalls() error {
 // resolveKfunc is nil for one that may be missing and is.
 func (c *Checker) resolveKfunc(ins isa.Instruction) (*kfunc, error) {
 	name := c.prog.Kfuncs[ins.Imm]
+	if f := c.prog.Hook.Func(name); f != nil {
+		return &kfunc{name: name, host: f}, nil
+	}
 	fn := c.types.kernelFunc(name)
 	if fn == nil {
 		switch {
 		case c.prog.WeakKfuncs[ins.Imm]:
 			return nil, nil // refused where it is reached
+		case c.prog.Hook != nil:
+			return nil, c.reject(RuleKfunc, ENOENT, "hook %s has no function %s", c.prog.Hook.Name, name)
 		case c.types.kernel == nil:
 			return nil, c.reject(RuleNotSupported, ENOENT, "the kernel's types are needed to call its function %s", name)
 		}
@@ -173,6 +180,8 @@ func (c *Checker) callKfunc(ins isa.Instruction) error {
 	switch {
 	case k == nil:
 		return c.reject(RuleKfunc, EINVAL, "invalid kernel function call not eliminated in verifier pass")
+	case k.host != nil:
+		return c.callHost(k.host)
 	case k.unknown:
 		return c.reject(RuleNotSupported, ENOTSUPP, "nothing is known here of kernel function %s: which programs may call it, whether it acquires, releases or sleeps", k.name)
 	case !k.allowed:

@@ -135,7 +135,7 @@ func (c *Checker) argCount(i int) (int, bool) {
 		return len(args), true
 	case ins.IsKfuncCall():
 		if k := c.calls.kfuncs[ins.Imm]; k != nil {
-			return len(k.proto.Params), true
+			return k.params(), true
 		}
 	}
 	return 0, false

@@ -34,6 +34,9 @@ type Program struct {
 	Ksyms        map[int]Ksym // by slot
 	// Types are those of the program's object, or nil.
 	Types *btf.Spec
+	// Hook is where the program is for, if that is none of Linux's; Type is
+	// abi.ProgHook then.
+	Hook *abi.Hook
 }
 
 // Func is a subprogram that begins at Slot.

@@ -119,6 +119,10 @@ func (c *Checker) returnRange() (want retRange, is32, ok bool) {
 		if c.opts.since(6, 12) && c.kind.hasRet && (c.kind.retMin != math.MinInt32 || c.kind.retMax != math.MaxInt32) {
 			return retRange{c.kind.retMin, c.kind.retMax}, true, true
 		}
+	case abi.ProgHook:
+		if h := c.prog.Hook; h.ReturnMin != 0 || h.ReturnMax != 0 {
+			return retRange{h.ReturnMin, h.ReturnMax}, true, true
+		}
 	case abi.ProgNetfilter:
 		return retRange{abi.NFDrop, abi.NFAccept}, false, true
 	}

@@ -54,6 +54,8 @@ const (
 	// kindHook has a structure of the UAPI for a context, maybe with bytes.
 	kindHook
 	kindFlow
+	// kindHost is at a hook that the host declares.
+	kindHost
 )
 
 func kindOf(t abi.ProgramType) kind {
@@ -71,6 +73,8 @@ func kindOf(t abi.ProgramType) kind {
 		return kindHook
 	case abi.ProgFlowDissector:
 		return kindFlow
+	case abi.ProgHook:
+		return kindHost
 	}
 	return kindNone
 }

@@ -152,8 +152,7 @@ func (t *Thread) TakeRegion(a uint64) (owner *Map, size uint64) {
 // Charge takes n instructions from the budget; false if it is used up.
 func (t *Thread) Charge(n int64) bool {
 	t.budget -= n
-	if t.budget < 0 {
-		t.outOfBudget()
+	if t.budget < 0 && !t.refill() {
 		return false
 	}
 	return true

@@ -63,8 +63,7 @@ func (t *Thread) tailCall() {
 	}
 	p := target.Callee()
 	t.budget -= int64(p.funcs[0]) + callCost
-	if t.budget < 0 {
-		t.outOfBudget()
+	if t.budget < 0 && !t.refill() {
 		return
 	}
 	t.tails++

@@ -576,8 +576,9 @@ func (t *Thread) interpret(pc int, base uint64) ending {
 		t.budget -= int64(pc) - int64(op.Off)
 		if t.budget < 0 {
 			t.pc = pc - 1
-			t.outOfBudget()
-			return stopped
+			if !t.refill() {
+				return stopped
+			}
 		}
 		pc = int(op.Off)
 		if t.prog.Native != nil {

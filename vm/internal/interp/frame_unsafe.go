@@ -32,8 +32,7 @@ func (t *Thread) enter(to int32) bool {
 		return false
 	}
 	t.budget -= int64(t.prog.funcs[to]) + callCost
-	if t.budget < 0 {
-		t.outOfBudget()
+	if t.budget < 0 && !t.refill() {
 		return false
 	}
 	s := savedAt(fp)

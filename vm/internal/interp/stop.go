@@ -13,6 +13,8 @@ type Stop struct {
 	Size    int
 	Write   bool
 	Reason  string
+	// Cause, if not nil, is why the host ended the run.
+	Cause error
 	// thrown says that the program ended itself by bpf_throw, with this result.
 	thrown bool
 	result uint64
@@ -35,6 +37,33 @@ func (t *Thread) Throw(result uint64) {
 		t.throw = Stop{PC: -1, thrown: true, result: result}
 		t.place()
 	}
+}
+
+// Cancel ends the run because of what the host says.
+func (t *Thread) Cancel(cause error) {
+	if t.stop == nil {
+		t.stop = &Stop{PC: -1, Reason: cause.Error(), Cause: cause}
+		t.place()
+	}
+}
+
+// refill takes the next part of the run's budget when one is used up; false, and
+// the end of the run, if there is no more or the host wants it to end.
+func (t *Thread) refill() bool {
+	for t.budget < 0 && t.rest > 0 {
+		if err := t.Done(); err != nil {
+			t.Cancel(err)
+			return false
+		}
+		part := min(t.rest, fuelSupply)
+		t.rest -= part
+		t.budget += part
+	}
+	if t.budget < 0 {
+		t.outOfBudget()
+		return false
+	}
+	return true
 }
 
 // Stopped says that a helper or callback ended the run.

@@ -37,6 +37,7 @@ type Thread struct {
 	data, end uint64 // of the packet, as pointers
 
 	budget   int64
+	rest     int64 // of the budget, where it is given part by part
 	fuel     int64 // what native code may take of the budget before it asks
 	stop     *Stop
 	throw    Stop // bpf_throw allocates nothing
@@ -97,6 +98,13 @@ type Thread struct {
 	// Text and Parts are working memory for helpers.
 	Text  []byte
 	Parts [2][]byte
+	// Limit is the budget of the run; 0 means Env.MaxInstructions.
+	Limit int64
+	// Done, if not nil, is asked every million instructions whether the run is to
+	// end, and why.
+	Done func() error
+	// Call is what functions of a hook find the run by, or nil.
+	Call any
 	// PCs and Words are room for a call stack.
 	PCs   [MaxStackDepth]uintptr
 	Words [MaxStackDepth]uint64
@@ -194,7 +202,13 @@ func (t *Thread) reset(p *Program) {
 		t.prog = p
 	}
 	t.tails, t.mayGotos, t.pc, t.borrowed = 0, 0, 0, 0
-	t.budget = t.Env.MaxInstructions
+	t.budget, t.rest = t.Env.MaxInstructions, 0
+	if t.Limit > 0 {
+		t.budget = t.Limit
+	}
+	if t.Done != nil && t.budget > fuelSupply {
+		t.budget, t.rest = fuelSupply, t.budget-fuelSupply
+	}
 	t.missed = 0
 	if t.stop != nil {
 		t.stop = nil
@@ -218,6 +232,22 @@ func (t *Thread) finish(ok bool) (uint64, error) {
 		t.inner = t.innerBuf[:0]
 	}
 	return t.R[0], nil
+}
+
+// Budget is how many instructions the run may take.
+func (t *Thread) Budget() int64 {
+	if t.Limit > 0 {
+		return t.Limit
+	}
+	return t.Env.MaxInstructions
+}
+
+// Abandon gives back what a run holds that a panic of the host's ended.
+func (t *Thread) Abandon() {
+	if t.stop == nil {
+		t.Fail("the host panicked")
+	}
+	t.abandon()
 }
 
 // abandon gives back what a run that did not finish cleanly still holds.
