@@ -42,6 +42,8 @@ func (e *Engine) attach(t engine.Target) (func(*programCore) (*attachment, error
 		return func(p *programCore) (*attachment, error) { return e.attachXDP(p, t) }, true
 	case engine.TCX:
 		return func(p *programCore) (*attachment, error) { return e.attachTCX(p, t) }, true
+	case engine.Hook:
+		return func(p *programCore) (*attachment, error) { return e.attachHook(p, t) }, true
 	}
 	return nil, false
 }

@@ -24,6 +24,7 @@ type Engine struct {
 	closed  atomic.Bool
 	pins    pins
 	devices devices
+	hooks   hooks
 	printk  printkHub
 	probes  probes
 	jobs    sync.Pool

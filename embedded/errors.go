@@ -69,9 +69,15 @@ func runError(program string, err error) error {
 	var f *vm.Fault
 	var b *vm.BudgetError
 	var n *vm.NotSupportedError
+	var c *vm.CanceledError
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &c):
+		return &engine.FaultError{
+			Program: c.Program, Instruction: c.Instruction, Assembly: c.Assembly, Source: sourceLine(c.Line),
+			Reason: c.Err.Error(), Err: c.Err,
+		}
 	case errors.As(err, &f):
 		return &engine.FaultError{
 			Program: f.Program, Instruction: f.Instruction, Assembly: f.Assembly, Source: sourceLine(f.Line),

@@ -25,7 +25,7 @@ import (
 func (l *loading) makePrograms() error {
 	for _, name := range slices.Sorted(maps.Keys(l.spec.Programs)) {
 		spec := l.spec.Programs[name]
-		if spec.Type == ebpf.UnspecifiedProgram {
+		if spec.Type == ebpf.UnspecifiedProgram && l.hookOf(spec) == nil {
 			continue
 		}
 		if err := l.ctx.Err(); err != nil {
@@ -85,10 +85,18 @@ func (l *loading) makeProgram(name string, spec *ebpf.ProgramSpec) (*programCore
 	if err != nil {
 		return nil, errors.Join(loadError(name, err), l.e.release())
 	}
-	return &programCore{e: l.e, vm: p, info: engine.ProgramInfo{
+	return &programCore{e: l.e, vm: p, hook: l.hookOf(spec), info: engine.ProgramInfo{
 		Name: spec.Name, Type: spec.Type, AttachType: spec.AttachType, ID: p.ID(),
 		Tag: tag, Instructions: len(code.Instructions),
 	}}, nil
+}
+
+// hookOf is the hook of the host's that a program's section names, or nil.
+func (l *loading) hookOf(spec *ebpf.ProgramSpec) *hookCore {
+	if spec.Type != ebpf.UnspecifiedProgram {
+		return nil
+	}
+	return l.e.hooks.find(strings.TrimPrefix(spec.SectionName, "?"))
 }
 
 // exceptionCallback is the function that a program wants to be called with what
@@ -132,6 +140,9 @@ func (l *loading) programSpec(name string, spec *ebpf.ProgramSpec, code *object.
 		Name: name, Type: abi.ProgramType(spec.Type), AttachType: abi.AttachType(spec.AttachType),
 		License: spec.License, Flags: spec.Flags, Instructions: code.Instructions,
 		Objects: objectTypes(l.spec.Types, code),
+	}
+	if h := l.hookOf(spec); h != nil {
+		ps.Type, ps.AttachType, ps.Hook = abi.ProgHook, 0, &h.vm
 	}
 	for _, m := range code.Maps {
 		live, ok := l.maps[m]

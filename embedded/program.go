@@ -16,6 +16,7 @@ type programCore struct {
 	e    *Engine
 	vm   *vm.Program
 	info engine.ProgramInfo
+	hook *hookCore // what it is for, if that is the host's
 	// runs and nanos count live runs.
 	runs, nanos atomic.Uint64
 }

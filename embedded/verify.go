@@ -41,7 +41,11 @@ func (l *loading) verify(name string, spec *ebpf.ProgramSpec, code *object.Code)
 		return nil, err
 	}
 	p.SetConstants(l.constants)
-	rep, err := l.judge(p, code)
+	hook := l.hookOf(spec)
+	if hook != nil {
+		p.SetHook(hook.vm.Decl)
+	}
+	rep, err := l.judge(p, code, hook)
 	var r *verifier.Rejection
 	switch {
 	case err == nil && len(code.Ksyms) == 0:
@@ -56,9 +60,9 @@ func (l *loading) verify(name string, spec *ebpf.ProgramSpec, code *object.Code)
 
 // judge verifies with the kernel's types if the program needs them. Finding them
 // takes longer than verifying most programs.
-func (l *loading) judge(p *verifier.Program, code *object.Code) (*verifier.Report, error) {
+func (l *loading) judge(p *verifier.Program, code *object.Code, hook *hookCore) (*verifier.Report, error) {
 	o := verifier.Options{CPUs: l.e.machine.CPUs()}
-	if len(code.Kfuncs) == 0 {
+	if !callsKernel(code, hook) {
 		rep, err := verifier.Verify(l.ctx, p, o)
 		if !verifier.NeedsTypes(err) {
 			return rep, err
@@ -71,6 +75,17 @@ func (l *loading) judge(p *verifier.Program, code *object.Code) (*verifier.Repor
 		}
 	}
 	return verifier.Verify(l.ctx, p, o)
+}
+
+// callsKernel says whether a program calls functions of the kernel's, and not of
+// its hook's only.
+func callsKernel(code *object.Code, hook *hookCore) bool {
+	for _, k := range code.Kfuncs {
+		if hook == nil || hook.vm.Decl.Func(k.Name) == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // constants are the contents of a map that nobody can change any more.

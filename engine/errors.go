@@ -168,7 +168,13 @@ type FaultError struct {
 	// Reason says what the address is or is not: "null pointer",
 	// "12 bytes past the end of packet data".
 	Reason string
+	// Err is why the host ended the run: its context's error, or what one of its
+	// functions said. Nil otherwise.
+	Err error
 }
+
+// Unwrap is Err.
+func (e *FaultError) Unwrap() error { return e.Err }
 
 func (e *FaultError) Error() string {
 	verb := "read"

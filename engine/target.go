@@ -37,6 +37,7 @@ const (
 	KindFreplace      AttachKind = "freplace"
 	KindLWT           AttachKind = "lwt"
 	KindLirc          AttachKind = "lirc"
+	KindHook          AttachKind = "hook"
 )
 
 // Target says where a program is to be attached: a plain value, one type per
@@ -300,6 +301,10 @@ type LWT struct {
 // Lirc is an infrared receiver's device file.
 type Lirc struct{ Path string }
 
+// Hook is a place that the host, a Go program, declares to the embedded engine
+// (embedded.NewHook).
+type Hook struct{ Name string }
+
 func (XDP) Kind() AttachKind           { return KindXDP }
 func (TCX) Kind() AttachKind           { return KindTCX }
 func (Netkit) Kind() AttachKind        { return KindNetkit }
@@ -325,6 +330,7 @@ func (StructOps) Kind() AttachKind     { return KindStructOps }
 func (Freplace) Kind() AttachKind      { return KindFreplace }
 func (LWT) Kind() AttachKind           { return KindLWT }
 func (Lirc) Kind() AttachKind          { return KindLirc }
+func (Hook) Kind() AttachKind          { return KindHook }
 
 func (t XDP) String() string {
 	s := "xdp on " + t.Device.String()
@@ -412,6 +418,7 @@ func (t LWT) String() string {
 	return "lwt " + t.Point + " route " + t.Destination + " on " + t.Device.String()
 }
 func (t Lirc) String() string { return "lirc " + t.Path }
+func (t Hook) String() string { return "hook " + t.Name }
 
 func inNetNS(ns string) string {
 	if ns == "" {

@@ -19,6 +19,10 @@ func (e *Engine) Attach(p engine.Program, t engine.Target) (engine.Link, error) 
 	if t == nil {
 		return nil, fmt.Errorf("attach: the target is nil: %w", unix.EINVAL)
 	}
+	if h, ok := t.(engine.Hook); ok {
+		// Its programs are of no type that Linux has: there is none to look at.
+		return nil, notSupported("attach to "+h.String(), "a program in Go declares it, to the embedded engine; the kernel has no such hook", "open the embedded engine", nil)
+	}
 	if so, ok := t.(engine.StructOps); ok {
 		return attachStructOps(so)
 	}
