@@ -15,6 +15,7 @@ import (
 
 	"github.com/skepdev/skep/abi"
 	"github.com/skepdev/skep/engine"
+	"github.com/skepdev/skep/object"
 	"github.com/skepdev/skep/vm"
 )
 
@@ -232,6 +233,22 @@ func (h *Hook[C]) run(ctx context.Context, p *programCore, ev *Event[C]) (int32,
 		return 0, runError(p.info.Name, err)
 	}
 	return ret, nil
+}
+
+// hasAll refuses a program that calls a function which neither the hook nor Linux
+// has, unless it is declared weak.
+func (h *hookCore) hasAll(program string, code *object.Code) error {
+	for _, k := range code.Kfuncs {
+		if k.Weak || h.vm.Decl.Func(k.Name) != nil || abi.KfuncByName(k.Name) != nil {
+			continue
+		}
+		have := make([]string, len(h.vm.Decl.Funcs))
+		for i := range have {
+			have[i] = h.vm.Decl.Funcs[i].Name
+		}
+		return notSupported("load program "+program, fmt.Sprintf("hook %s has no function %s; it has %s", h.name, k.Name, orNone(strings.Join(have, ", "))), "a host that offers it, or a declaration that is __weak")
+	}
+	return nil
 }
 
 // Hooks are the names of the engine's hooks.

@@ -18,8 +18,14 @@ func (d *declaration) header(cfg *HookConfig) string {
 	fmt.Fprintf(&b, "/* Programs at hook %s: SEC(%q). Made by skep from its declaration in Go. */\n", d.hook.Name, d.hook.Name)
 	fmt.Fprintf(&b, "#ifndef %s\n#define %s\n\n", guard, guard)
 	for _, t := range [...][2]string{
-		{"unsigned char", "__u8"}, {"unsigned short", "__u16"}, {"unsigned int", "__u32"}, {"unsigned long long", "__u64"},
-		{"signed char", "__s8"}, {"short", "__s16"}, {"int", "__s32"}, {"long long", "__s64"},
+		{"unsigned char", "__u8"},
+		{"unsigned short", "__u16"},
+		{"unsigned int", "__u32"},
+		{"unsigned long long", "__u64"},
+		{"signed char", "__s8"},
+		{"short", "__s16"},
+		{"int", "__s32"},
+		{"long long", "__s64"},
 	} {
 		fmt.Fprintf(&b, "typedef %s %s;\n", t[0], t[1])
 	}

@@ -61,6 +61,11 @@ func (l *loading) makeProgram(name string, spec *ebpf.ProgramSpec) (*programCore
 			return nil, notSupported("load program "+name, "it refers to the kernel's symbol "+k.Name, askKernel)
 		}
 	}
+	if h := l.hookOf(spec); h != nil {
+		if err := h.hasAll(name, code); err != nil {
+			return nil, err
+		}
+	}
 	if asksForTask(code.Instructions) {
 		if err := l.provideTask(); err != nil {
 			return nil, err
