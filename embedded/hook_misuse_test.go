@@ -93,7 +93,7 @@ func TestHookUnverified(t *testing.T) {
 		for want, p := range map[string]engine.Program{
 			"null pointer":            loadOrder(t, eng, asm.Mov.Imm(asm.R1, 0), asm.Mov.Imm(asm.R2, 8), kfunc("shop_fill"), asm.Mov.Imm(asm.R0, 1), asm.Return()),
 			"belongs to nothing":      loadOrder(t, eng, asm.LoadImm(asm.R1, 1<<40, asm.DWord), asm.Mov.Imm(asm.R2, 8), kfunc("shop_fill"), asm.Mov.Imm(asm.R0, 1), asm.Return()),
-			"stack":                   loadOrder(t, eng, asm.Mov.Reg(asm.R1, asm.R10), asm.Add.Imm(asm.R1, -8), asm.Mov.Imm(asm.R2, 600), kfunc("shop_fill"), asm.Mov.Imm(asm.R0, 1), asm.Return()),
+			"below the frame pointer": loadOrder(t, eng, asm.Mov.Reg(asm.R1, asm.R10), asm.Add.Imm(asm.R1, -8), asm.Mov.Imm(asm.R2, 600), kfunc("shop_fill"), asm.Mov.Imm(asm.R0, 1), asm.Return()),
 		} {
 			if p == nil {
 				continue

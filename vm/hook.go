@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"strings"
 	"sync"
 	"syscall"
 
@@ -49,13 +48,21 @@ func (h *Hook) body(name string) interp.Helper {
 				t.Fail("%s is called where there is no event: in a timer's callback", name)
 				return 0
 			}
-			c.t, c.decl = t, decl
-			ret := f(c)
-			c.t = nil
-			return ret
+			return c.host(t, decl, f)
 		}
 	}
 	return nil
+}
+
+// host calls a function of the host's. Its name in a stack tells that the
+// goroutine is in one.
+//
+//go:noinline
+func (c *Call) host(t *interp.Thread, decl *abi.HookFunc, f func(*Call) uint64) uint64 {
+	c.t, c.decl = t, decl
+	ret := f(c)
+	c.t = nil
+	return ret
 }
 
 // Call is a call of a hook's function by a program. It, and all memory that it
@@ -286,7 +293,7 @@ func insideHook() bool {
 		frames := runtime.CallersFrames(pcs[:n])
 		for {
 			f, more := frames.Next()
-			if strings.HasPrefix(f.Function, hookBody) {
+			if f.Function == hostFrame {
 				return true
 			}
 			if !more {
@@ -301,5 +308,5 @@ func insideHook() bool {
 
 var callers = sync.Pool{New: func() any { return new([64]uintptr) }}
 
-// hookBody begins the names of the functions that call the host's.
-const hookBody = "github.com/skepdev/skep/vm.(*Hook).body."
+// hostFrame is the name of what calls the host's functions.
+const hostFrame = "github.com/skepdev/skep/vm.(*Call).host"
