@@ -49,7 +49,7 @@ func (l *loading) verify(name string, spec *ebpf.ProgramSpec, code *object.Code)
 	var r *verifier.Rejection
 	switch {
 	case err == nil && len(code.Ksyms) == 0:
-		return facts(rep), nil
+		return facts(rep, hook != nil), nil
 	case err == nil, errors.Is(err, verifier.ErrNotSupported), l.e.cfg.Verify == VerifyLenient && errors.As(err, &r):
 		return nil, nil
 	case errors.As(err, &r):
@@ -109,12 +109,16 @@ var classes = map[verifier.Access]vm.Class{
 }
 
 // facts says it in the runtime's terms. An access that differs from path to path
-// is compared as if nothing was known.
-func facts(rep *verifier.Report) []vm.Fact {
+// is compared as if nothing was known. At a hook of the host's the context is
+// memory like other, and as large as the verifier was told.
+func facts(rep *verifier.Report, plainContext bool) []vm.Fact {
 	out := make([]vm.Fact, len(rep.Facts))
 	for i := range rep.Facts {
 		f := &rep.Facts[i]
 		class, ok := classes[f.Access]
+		if plainContext && f.Access == verifier.AccessContext {
+			class, ok = vm.ClassMemory, true
+		}
 		if !ok || f.Mixed {
 			continue
 		}

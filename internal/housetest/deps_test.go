@@ -40,6 +40,7 @@ var floors = []struct {
 	{"doctor", 5},
 	{"demo", 5},
 	{"cmd", 6},
+	{"docs", 6},
 }
 
 // sameFloor lists the imports between rooms of one floor that are wanted, with
