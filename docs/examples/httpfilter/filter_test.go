@@ -6,11 +6,14 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/skepdev/skep/engine"
 )
 
 const (
@@ -84,6 +87,57 @@ func TestFilters(t *testing.T) {
 	}
 	expect("/admin/x", 404, "2", "X-Token", "sesame")
 	expect("/", 200, "2")
+}
+
+// What a filter keeps in its maps is read from Go.
+func TestMaps(t *testing.T) {
+	f, s := serve(t, func(http.ResponseWriter, *http.Request) {})
+	if err := f.Load(t.Context(), limit); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		ask(t, s, "/")
+	}
+	rates, err := engine.NewView[[16]byte, struct{ Second, Requests uint64 }](f.coll.Maps["rates"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for client, rate := range rates.All(&err) {
+		if addr := netip.AddrFrom16(client).Unmap(); !addr.IsLoopback() || rate.Requests == 0 || rate.Requests > 3 {
+			t.Errorf("%s: %+v", addr, rate)
+		}
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// docs/embed.md quotes what is here.
+func TestPage(t *testing.T) {
+	page, err := os.ReadFile("../../embed.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	quotes := 0
+	for _, part := range strings.Split(string(page), "<!-- from ")[1:] {
+		file, rest, _ := strings.Cut(part, " -->\n```")
+		_, rest, _ = strings.Cut(rest, "\n")
+		quote, _, ok := strings.Cut(rest, "```\n")
+		if !ok {
+			t.Fatalf("a quote from %s has no end", file)
+		}
+		text, err := os.ReadFile("../../" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Contains(text, []byte(quote)) {
+			t.Errorf("%s does not have\n%s", file, quote)
+		}
+		quotes++
+	}
+	if quotes < 8 {
+		t.Errorf("%d quotes", quotes)
+	}
 }
 
 // While filters are replaced no request is lost, and none passes without one.
