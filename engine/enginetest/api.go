@@ -23,6 +23,7 @@ func apiParts() []apiPart {
 	return []apiPart{
 		{"map-errors", mapErrors},
 		{"map-iteration", mapIteration},
+		{"hook-nobody-declared", hookNobodyDeclared},
 		{"map-views", mapViews},
 		{"map-walk-while-deleted", mapWalkWhileDeleted},
 		{"map-batches", mapBatches},

@@ -3,6 +3,7 @@ package enginetest
 import (
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -132,4 +133,17 @@ func mapWalkWhileDeleted(t *testing.T, eng engine.Engine, _ Options) {
 		}
 	}
 	wg.Wait()
+}
+
+// hookNobodyDeclared: an engine names the hook that it does not have.
+func hookNobodyDeclared(t *testing.T, eng engine.Engine, _ Options) {
+	p := program(t, load(t, eng, "xdp", "count"), "count")
+	l, err := eng.Attach(p, engine.Hook{Name: "http/request"})
+	if err == nil {
+		_ = l.Close()
+		t.Fatal("it was attached")
+	}
+	if !errors.Is(err, engine.ErrNotSupported) && !errors.Is(err, engine.ErrNotExist) || !strings.Contains(err.Error(), "hook http/request") {
+		t.Errorf("the error is %v", err)
+	}
 }
