@@ -64,7 +64,7 @@ type Branch struct {
 func (r *Rejection) Explain() *Explanation {
 	e := &Explanation{Rule: r.Rule, Slot: r.Slot, Kernel: r.Message}
 	if r.Slot >= 0 && r.Slot < len(r.code.Instructions) {
-		e.Place = placeOf(r.code, r.Slot)
+		e.Place = PlaceOf(r.code, r.Slot)
 		e.Function = funcOf(r.code, r.Slot)
 	}
 	t := newTrace(r)
@@ -143,7 +143,8 @@ func orCondition(p Branch) string {
 	return p.Condition
 }
 
-func placeOf(c *object.Code, slot int) Place {
+// PlaceOf is the source line of a slot, the zero Place without line information.
+func PlaceOf(c *object.Code, slot int) Place {
 	var p Place
 	for _, l := range c.Lines {
 		if l.Slot > slot {

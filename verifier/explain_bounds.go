@@ -63,7 +63,7 @@ func (s *story) lostBound() {
 func (s *story) lostBoundOf(at, reg int) {
 	t := s.trace
 	name := t.variable(at, reg)
-	line := func(i int) int { return placeOf(s.r.code, t.run[i]).Line }
+	line := func(i int) int { return PlaceOf(s.r.code, t.run[i]).Line }
 	changed := -1
 	want := newWanted(t, reg)
 	for i := at - 1; i >= 0 && !want.done(); i-- {
@@ -98,12 +98,12 @@ func (s *story) changedInSource(at, reg int, name string) {
 	if w < 0 || name == "" {
 		return
 	}
-	change := placeOf(s.r.code, t.run[w])
+	change := PlaceOf(s.r.code, t.run[w])
 	if assigned(change.Text, change.Column) != name {
 		return
 	}
 	for i := w - 1; i >= 0; i-- {
-		p := placeOf(s.r.code, t.run[i])
+		p := PlaceOf(s.r.code, t.run[i])
 		if ins := t.ins(i); ins.IsConditional() && p.Line < change.Line && hasWord(p.Text, name) && (ins.Source() == isa.SrcX || ins.Imm != 0) {
 			s.Cause = fmt.Sprintf("the comparison on %s bounded %s, but %s changes it afterwards", s.lineOf(t.run[i]), name, s.lineOf(t.run[w]))
 			s.Advice = "compare after the last change"

@@ -19,7 +19,7 @@ import (
 func (t *trace) variable(i, reg int) string {
 	for range 16 { // moves and sums on the way
 		if t.ins(i).IsCall() && reg >= 1 && reg <= 5 {
-			if arg := argumentText(placeOf(t.code, t.run[i]).Text, t.called(i), reg-1); arg != "" {
+			if arg := argumentText(PlaceOf(t.code, t.run[i]).Text, t.called(i), reg-1); arg != "" {
 				return arg
 			}
 		}
@@ -56,7 +56,7 @@ func (t *trace) variable(i, reg int) string {
 // exactPlace is the source line of step i, with its column if that is the
 // instruction's own and not one of the line's before.
 func (t *trace) exactPlace(i int) Place {
-	p := placeOf(t.code, t.run[i])
+	p := PlaceOf(t.code, t.run[i])
 	if _, own := slices.BinarySearchFunc(t.code.Lines, t.run[i], func(l object.LineInfo, slot int) int { return l.Slot - slot }); !own {
 		p.Column = 0
 	}

@@ -222,7 +222,7 @@ func (t *trace) branch(i int) Branch {
 	at := t.run[i]
 	text, _ := Printer(t.code).Text(t.code.Instructions, at)
 	taken := !t.follows(i)
-	return Branch{Place: placeOf(t.code, at), Slot: at, Condition: text, Taken: taken, Holds: t.holds(i, taken)}
+	return Branch{Place: PlaceOf(t.code, at), Slot: at, Condition: text, Taken: taken, Holds: t.holds(i, taken)}
 }
 
 // wanted are the registers that go into a value, while a trace is followed back

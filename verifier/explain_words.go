@@ -123,7 +123,7 @@ func boundsText(o *check.Operand) string {
 
 // lineOf names the source line of a slot, or the slot.
 func (s *story) lineOf(slot int) string {
-	if p := placeOf(s.r.code, slot); p.Line > 0 {
+	if p := PlaceOf(s.r.code, slot); p.Line > 0 {
 		if isAssembly(p.Text) {
 			return fmt.Sprintf("line %d, instruction %d (%s)", p.Line, slot, s.text(slot))
 		}

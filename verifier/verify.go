@@ -89,6 +89,11 @@ type Report struct {
 	Visits []int
 	// Facts of an accepted program, one a slot.
 	Facts []Fact
+	// Masked and Fenced are the slots of an accepted program that the kernel
+	// hardens against Spectre for users without CAP_PERFMON: sums of a pointer
+	// and a number that it masks, and places where it puts in a barrier.
+	// Privileged programs have none.
+	Masked, Fenced []int
 }
 
 // Func is a function of the program.
@@ -151,6 +156,7 @@ func Verify(ctx context.Context, p *Program, o Options) (*Report, error) {
 		Accepted: err == nil, Log: res.Log, Processed: res.Stats.Processed, Limit: res.Stats.Limit,
 		States: res.Stats.TotalStates, Peak: res.Stats.PeakStates, MaxPerInstruction: res.Stats.MaxPerInsn,
 		LongestPath: res.Stats.LongestPath, Time: res.Stats.Time, Stack: res.StackDepth, Facts: res.Facts, Visits: res.Visits,
+		Masked: res.Masked, Fenced: res.Fenced,
 	}
 	for _, s := range res.Subprogs {
 		rep.Funcs = append(rep.Funcs, Func(s))

@@ -100,6 +100,8 @@ type verdict struct {
 	Time         time.Duration `json:"time_ns"`
 	Hot          []hotLine     `json:"costliest_lines,omitempty"`
 	Functions    []hotFunction `json:"functions,omitempty"`
+	// Spectre is what the kernel would put in, for users without CAP_PERFMON.
+	Spectre *spectre `json:"spectre,omitempty"`
 	// Kernels says where else the program would load, with --kernels.
 	Kernels []kernelVerdict `json:"kernels,omitempty"`
 	// Running is the running kernel's verdict, with --compare.
@@ -115,6 +117,13 @@ type hotFunction struct {
 	Function     string `json:"function"`
 	Instructions int    `json:"simulated_instructions"`
 	Stack        int    `json:"stack_bytes"`
+}
+
+// spectre lists the places that the kernel hardens: sums that it masks, and
+// barriers.
+type spectre struct {
+	Masked []string `json:"masked"`
+	Fenced []string `json:"fenced"`
 }
 
 type hotLine struct {
@@ -284,6 +293,9 @@ func (f *verifyFlags) verify(ctx context.Context, path string, coll *ebpf.Collec
 	}
 	v.LongestPath, v.Instructions, v.Limit, v.States, v.Stack, v.Time = rep.LongestPath, rep.Processed, rep.Limit, rep.States, rep.Stack, rep.Time
 	v.Hot, v.Functions = hotLines(p, rep), hotFunctions(rep)
+	if o.Privilege != verifier.Privileged && rep.Accepted {
+		v.Spectre = &spectre{placesOf(p, rep.Masked), placesOf(p, rep.Fenced)}
+	}
 	if f.kernels {
 		o.LogLevel = 0
 		for _, k := range kernelsToJudge {
@@ -296,6 +308,21 @@ func (f *verifyFlags) verify(ctx context.Context, path string, coll *ebpf.Collec
 		v.Running = f.askKernel(coll, name)
 	}
 	return v, nil
+}
+
+// placesOf names the source lines of slots, or the slots, each once.
+func placesOf(p *verifier.Program, slots []int) []string {
+	out := []string{}
+	for _, slot := range slots {
+		at := verifier.PlaceOf(p.Code(), slot).String()
+		if at == "" {
+			at = fmt.Sprintf("instruction %d", slot)
+		}
+		if !slices.Contains(out, at) {
+			out = append(out, at)
+		}
+	}
+	return out
 }
 
 func reasonOf(err error) string {

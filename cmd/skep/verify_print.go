@@ -69,6 +69,7 @@ func printCost(s *streams, v *verdict) {
 	const maxStack = 512
 	fmt.Fprintf(s.out, "  %d instructions simulated (%s of %d), longest path %d, %d states, %d bytes of stack (%s of %d), %s\n",
 		v.Instructions, percent(v.Instructions, v.Limit), v.Limit, v.LongestPath, v.States, v.Stack, percent(v.Stack, maxStack), maxStack, roundTime(v.Time))
+	printSpectre(s, v.Spectre)
 	if len(v.Functions) > 1 {
 		for i, f := range v.Functions {
 			lead := "          "
@@ -86,6 +87,22 @@ func printCost(s *streams, v *verdict) {
 			fmt.Fprintf(s.out, "  costliest lines:\n")
 		}
 		fmt.Fprintf(s.out, "    %6d  %s in %s()  %s\n", h.Instructions, h.Line, h.Function, h.Text)
+	}
+}
+
+// printSpectre prints what the kernel puts in for users without CAP_PERFMON.
+func printSpectre(s *streams, x *spectre) {
+	switch {
+	case x == nil:
+		return
+	case len(x.Masked)+len(x.Fenced) == 0:
+		fmt.Fprintf(s.out, "  spectre: nothing to mask\n")
+	}
+	if len(x.Masked) > 0 {
+		fmt.Fprintf(s.out, "  spectre: sums are masked at %s\n", strings.Join(x.Masked, ", "))
+	}
+	if len(x.Fenced) > 0 {
+		fmt.Fprintf(s.out, "  spectre: barriers are put in at %s\n", strings.Join(x.Fenced, ", "))
 	}
 }
 

@@ -37,6 +37,7 @@ type insnAux struct {
 	fastcall bool    // a spill or fill around one
 	barrier  bool    // no processor runs ahead to here
 	mask     masking // of the pointer arithmetic here
+	spill    bool    // a store that no processor may run ahead of
 	// bpf_loop: seen once, always with the same callback and no flags.
 	loopSeen, loopInline bool
 	loopCallback         int
@@ -169,6 +170,7 @@ func (c *Checker) result(accepted bool) *Result {
 		for i := range c.aux {
 			r.Facts[i] = c.aux[i].fact
 		}
+		r.Masked, r.Fenced = c.hardened()
 	}
 	return r
 }

@@ -136,6 +136,9 @@ type Result struct {
 	Facts []Fact // one an instruction slot
 	// Visits counts how often each slot was simulated.
 	Visits []int
+	// Masked and Fenced are the slots that the kernel hardens for users without
+	// CAP_PERFMON.
+	Masked, Fenced []int
 	// StackDepth is the deepest use of the stack in bytes, calls included;
 	// Depths is that of each subprogram alone.
 	StackDepth int

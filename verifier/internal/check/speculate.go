@@ -168,3 +168,34 @@ func (c *Checker) commitMask(ins isa.Instruction, ptrWasDst bool, off *Reg, befo
 		set: true, negative: off.SMin < 0, constant: off.IsConst(), ptrSource: !ptrWasDst, limit: limit,
 	})
 }
+
+// fenceSpill notes that a store to the stack needs a barrier behind it: a load
+// that ran ahead of it would see what was there before, a pointer in place of a
+// number or nothing at all (Spectre variant 4, check_stack_write_fixed_off).
+func (c *Checker) fenceSpill(s *Slot, r *Reg, size int) {
+	if c.opts.bypassSpec() {
+		return
+	}
+	fence := r != nil && r.Kind.spillable()
+	for _, t := range s.Types[:size] {
+		fence = fence || t != SlotMisc && t != SlotZero
+	}
+	if fence {
+		c.aux[c.insn].spill = true
+	}
+}
+
+// hardened lists the slots of sums that the kernel masks, and those that it puts
+// a barrier at.
+func (c *Checker) hardened() (masked, fenced []int) {
+	for i := range c.aux {
+		a := &c.aux[i]
+		if a.mask.set && !a.mask.number && !a.barrier {
+			masked = append(masked, i)
+		}
+		if a.barrier || a.spill {
+			fenced = append(fenced, i)
+		}
+	}
+	return masked, fenced
+}

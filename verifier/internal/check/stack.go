@@ -125,6 +125,7 @@ func (c *Checker) writeStack(f *Frame, off, size, value int) error {
 	if value >= 0 {
 		r = &c.cur.regs()[value]
 	}
+	c.fenceSpill(s, r, size)
 	if err := c.breakDynptr(f, at); err != nil {
 		return err
 	}
