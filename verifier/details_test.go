@@ -27,6 +27,7 @@ func TestDetails(t *testing.T) {
 		{check.RuleStructure, "same insn cannot be used with different pointers", "One instruction accesses different kinds", "the compiler merged"},
 		{check.RuleEncoding, "R15 is invalid", "An instruction names register r15;", ""},
 		{check.RulePointerMath, "R1 pointer += pointer prohibited", "Two pointers are added.", ""},
+		{check.RulePointerMath, "R6 pointer -= pointer prohibited", "Two pointers are combined by the operator -=.", ""},
 		{check.RulePointerMath, "R1 tried to subtract pointer from scalar", "A pointer is subtracted from a number.", ""},
 		{check.RulePointerMath, "R1 subtraction from stack pointer prohibited", "A number is subtracted from a pointer into the stack.", ""},
 		{check.RulePointerMath, "R0 bitwise operator &= on pointer prohibited", "A pointer is changed by the bitwise operator &=.", ""},

@@ -59,6 +59,11 @@ var details = []detail{
 		advice:  "add a number to one of them; the difference of two pointers into one packet is a number",
 	},
 	{
+		rule: check.RulePointerMath, message: message(`pointer (\S+) pointer prohibited`),
+		summary: "Two pointers are combined by the operator $1.",
+		advice:  "compare them instead; only users with CAP_PERFMON may subtract one pointer from another",
+	},
+	{
 		rule: check.RulePointerMath, message: message(`tried to subtract pointer from scalar`),
 		summary: "A pointer is subtracted from a number.",
 		advice:  "subtract the number from the pointer, or one pointer into a packet from another",

@@ -227,9 +227,11 @@ func (t *trace) holds(i int, taken bool) string {
 		return fmt.Sprintf("r%d", reg)
 	}
 	op := ins.JumpOp()
-	right := fmt.Sprint(ins.Imm)
+	left, right := name(ins.Dst), fmt.Sprint(ins.Imm)
 	if ins.Source() == isa.SrcX {
-		right = name(ins.Src)
+		if right = name(ins.Src); right == left { // both come from one line
+			left, right = fmt.Sprintf("r%d", ins.Dst), fmt.Sprintf("r%d", ins.Src)
+		}
 	} else if ins.Class() == isa.ClassJMP32 && unsignedOp(op) {
 		right = fmt.Sprint(uint32(ins.Imm))
 	}
@@ -238,12 +240,12 @@ func (t *trace) holds(i int, taken bool) string {
 		if taken {
 			verb = "!="
 		}
-		return fmt.Sprintf("(%s & %s) %s 0", name(ins.Dst), right, verb)
+		return fmt.Sprintf("(%s & %s) %s 0", left, right, verb)
 	}
 	if !taken {
 		op = opposite[op]
 	}
-	return fmt.Sprintf("%s %s %s", name(ins.Dst), comparisons[op], right)
+	return fmt.Sprintf("%s %s %s", left, comparisons[op], right)
 }
 
 func unsignedOp(op uint8) bool {

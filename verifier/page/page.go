@@ -92,7 +92,12 @@ func (w writer) program(i int, p *Program) {
 		{"longest path", fmt.Sprint(r.LongestPath)},
 		{"states kept", fmt.Sprint(r.States)},
 		{"stack", fmt.Sprintf("%d of 512 bytes", r.Stack)},
+		{"sums masked", count(r.Masked)},
+		{"barriers", count(r.Fenced)},
 	} {
+		if f[1] == "" {
+			continue
+		}
 		w.put("<div><dt>%s</dt><dd>%s</dd></div>", f[0], f[1])
 	}
 	w.put("</dl>\n")
@@ -166,4 +171,12 @@ func (w writer) line(l *line) {
 		w.put("</td></tr>\n")
 	}
 	w.put("</table></details>\n")
+}
+
+// count is how many slots there are, "" for none.
+func count(slots []int) string {
+	if len(slots) == 0 {
+		return ""
+	}
+	return fmt.Sprint(len(slots))
 }
