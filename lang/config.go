@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -93,8 +94,14 @@ var settings = map[string]setting{
 	"stack_mode":        wordSetting(func(c *Config) *string { return &c.StackMode }, "bpftrace", "perf", "raw", "build_id"),
 	"str_trunc_trailer": wordSetting(func(c *Config) *string { return &c.StrTrunc }),
 	"missing_probes":    wordSetting(func(c *Config) *string { return &c.MissingProbes }, "error", "warn", "ignore"),
-	"license": wordSetting(func(c *Config) *string { return &c.License }, "GPL", "GPL v2", "GPL and additional rights",
-		"Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL"),
+	"license": func(c *Config, v string) error {
+		// Those of the kernel's license_is_gpl_compatible().
+		known := []string{"Dual MIT/GPL", "Dual BSD/GPL", "Dual MPL/GPL", "GPL and additional rights", "GPL v2", "GPL"}
+		if wordSetting(func(c *Config) *string { return &c.License }, known...)(c, v) != nil {
+			return &settingError{badf("Invalid value for license. Found: %s. Valid values: %s", v, strings.Join(known, ", "))}
+		}
+		return nil
+	},
 	"print_maps_on_exit": boolSetting(func(c *Config) *bool { return &c.PrintMapsOnExit }),
 	"lazy_symbolication": boolSetting(func(c *Config) *bool { return &c.LazySymbols }),
 	"cpp_demangle":       boolSetting(func(c *Config) *bool { return &c.Demangle }),
@@ -107,6 +114,9 @@ var settings = map[string]setting{
 var unstable = []string{
 	"unstable_tseries", "unstable_dw_ustack", "unstable_import", "unstable_map_decl", "unstable_addr", "unstable_typeinfo", "unstable_macro",
 }
+
+// settingError names its setting itself.
+type settingError struct{ error }
 
 // set changes one setting; the name may be the environment's.
 func (c *Config) set(name, v string) error {
@@ -126,6 +136,10 @@ func (c *Config) set(name, v string) error {
 		return fmt.Errorf("%s: not a known configuration option", name)
 	}
 	if err := f(c, v); err != nil {
+		var whole *settingError
+		if errors.As(err, &whole) {
+			return whole.error
+		}
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil

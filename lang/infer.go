@@ -69,13 +69,32 @@ func (k *checker) block(b *syntax.Block) *types.Type {
 	if b == nil {
 		return types.TVoid
 	}
-	for _, s := range b.Stmts {
+	for i, s := range b.Stmts {
 		k.stmt(s)
+		switch {
+		case !leaves(s):
+		case i+1 < len(b.Stmts):
+			k.warn(b.Stmts[i+1], "", "Unreachable statement.")
+		case b.Value != nil:
+			k.warn(b.Value, "", "Unreachable statement.")
+		}
 	}
 	if b.Value == nil {
 		return types.TVoid
 	}
 	return k.expr(b.Value)
+}
+
+// leaves says whether nothing behind s is reached.
+func leaves(s syntax.Stmt) bool {
+	switch s := s.(type) {
+	case *syntax.Jump:
+		return true
+	case *syntax.ExprStmt:
+		c, ok := s.X.(*syntax.Call)
+		return ok && c.Name == "exit"
+	}
+	return false
 }
 
 func (k *checker) stmt(s syntax.Stmt) {

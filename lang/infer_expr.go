@@ -39,6 +39,10 @@ func (k *checker) exprType(e syntax.Expr) *types.Type {
 	case *syntax.Call:
 		return k.call(e)
 	case *syntax.SizeOf:
+		if tt, ok := e.X.(*syntax.TypeExpr); ok && k.isEnumerator(tt) {
+			k.u.types[e.X] = types.TInt64
+			return types.TUint64
+		}
 		t := k.expr(e.X)
 		if tt, ok := e.X.(*syntax.TypeExpr); ok {
 			t = k.typeOf(tt)
@@ -260,6 +264,15 @@ func (k *checker) field(e *syntax.Field) *types.Type {
 		return f.Type.WithUser(t.User)
 	}
 	return k.fail(e, "", "Can not access field '%s' on expression of type '%s'", e.Name, t)
+}
+
+// isEnumerator says whether what reads as a type's name is that of a constant.
+func (k *checker) isEnumerator(t *syntax.TypeExpr) bool {
+	if t.Tag != "" || t.Name == "" || t.Of != nil || len(t.Mods) > 0 || k.namedType(t) != nil {
+		return false
+	}
+	_, ok := k.c.constant(t.Name)
+	return ok
 }
 
 func (k *checker) offsetOf(e *syntax.OffsetOf) *types.Type {
