@@ -16,7 +16,7 @@ test: ## everything this machine can run
 	go test ./...
 
 test-race: ## what runs concurrently, under the race detector (needs gcc)
-	CGO_ENABLED=1 go test -race ./engine/... ./vm/... ./embedded/... ./lab/... ./replay/... ./agent/... ./net/health/... ./net/proxy/... ./trace/...
+	CGO_ENABLED=1 go test -race ./engine/... ./vm/... ./embedded/... ./lab/... ./replay/... ./agent/... ./net/health/... ./net/proxy/... ./trace ./trace/symbol ./trace/internal/debuginfo
 
 test-vm: ## attach kinds that the running kernel refuses, in virtual machines (needs qemu-system-x86_64, apt, dpkg)
 	go run ./internal/vmtest/cmd/vmtest -kernel $(VERSIONS) ./kernel
