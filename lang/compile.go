@@ -88,6 +88,8 @@ type compiler struct {
 	failEvent            int
 	// stackLens says that len() of a stack is asked for.
 	stackLens bool
+	// exits says that exit() is called.
+	exits bool
 }
 
 // userFunc is a function of the script.

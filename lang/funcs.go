@@ -230,7 +230,10 @@ func taskField(t *types.Type, path ...string) *function {
 // controlFuncs end things and change them.
 func controlFuncs() map[string]*function {
 	return map[string]*function{
-		"exit": {min: 0, max: 1, check: wantInts(types.TVoid), effect: genExit},
+		"exit": {min: 0, max: 1, check: func(k *checker, e *syntax.Call) *types.Type {
+			k.c.exits = true
+			return wantInts(types.TVoid)(k, e)
+		}, effect: genExit},
 		"signal": {min: 1, max: 1, check: checkSignal, effect: func(g *gen, e *syntax.Call) {
 			g.sendSignal(e, asm.FnSendSignal)
 		}},

@@ -211,6 +211,7 @@ func genExit(g *gen, e *syntax.Call) { g.emitExit(e) }
 
 func (g *gen) emitExit(e *syntax.Call) {
 	g.emit(e, Event{Kind: EventExit}, e.Args)
+	g.f.Store(8, ir.MapValue(DataMap, DataExited), 0, ir.Imm(1))
 	// Nothing after exit() runs.
 	g.leave()
 }

@@ -90,6 +90,7 @@ func (g *gen) unit() []*ir.Func {
 	g.main.ctxParam = g.f.Param(0)
 	g.dispatchFilter()
 	g.pidFilter()
+	g.exitFilter()
 	if g.u.pred != nil {
 		run, skip := g.f.NewBlock(), g.f.NewBlock()
 		m := g.mark()
@@ -119,6 +120,19 @@ func (g *gen) pidFilter() {
 	}
 	run, skip := g.f.NewBlock(), g.f.NewBlock()
 	g.f.Branch(asm.JEq, g.pid(), ir.Imm(int64(g.c.opt.PID)), run, skip)
+	g.f.Start(skip)
+	g.f.Return(ir.Imm(0))
+	g.f.Start(run)
+}
+
+// exitFilter leaves timers at once when exit() was called: a short one would
+// fire many times until user space has heard of it.
+func (g *gen) exitFilter() {
+	if !g.c.exits || g.u.provider() != "interval" && g.u.provider() != "profile" {
+		return
+	}
+	run, skip := g.f.NewBlock(), g.f.NewBlock()
+	g.f.Branch(asm.JEq, g.f.Load(8, ir.MapValue(DataMap, DataExited), 0), ir.Imm(0), run, skip)
 	g.f.Start(skip)
 	g.f.Return(ir.Imm(0))
 	g.f.Start(run)

@@ -100,7 +100,8 @@ const (
 	DataCPID   = 8  // the child's process id
 	DataTAI    = 16 // nanoseconds from boot time to TAI
 	DataResult = 24 // what a test probe returned
-	DataSize   = 32
+	DataExited = 32 // 1 since exit() was called: timers fire no more
+	DataSize   = 40
 )
 
 // Probe is a program and where it is to be attached.

@@ -217,6 +217,10 @@ func (s *Session) loop(ctx context.Context) {
 			s.flush()
 			s.reportLost()
 			s.observe()
+			// The record of exit() may have been lost.
+			if s.exited() {
+				return
+			}
 			s.ring.SetDeadline(time.Now().Add(oneRead))
 			if s.PID != 0 && !processAlive(s.PID) {
 				return
@@ -231,6 +235,12 @@ func (s *Session) flush() {
 	if s.Flush != nil {
 		s.Flush()
 	}
+}
+
+// exited says whether a program called exit().
+func (s *Session) exited() bool {
+	b := make([]byte, lang.DataSize)
+	return s.coll.Maps[lang.DataMap].Lookup(make([]byte, 4), b, 0) == nil && ne().Uint64(b[lang.DataExited:]) != 0
 }
 
 // hasEvents says whether any probe can still fire.
