@@ -166,6 +166,12 @@ func (e *encoder) resolve(ins *asm.Instruction, slot int) error {
 		if !ok {
 			ext = Extern{Name: ref}
 		}
+		if ext.Elsewhere && !ext.Weak {
+			return &Error{
+				What: fmt.Sprintf("refers to %s, which the object does not define", ext.Name),
+				Mend: "link the object with the one that does (skep link), or declare it __ksym if it is the kernel's", Err: asm.ErrUnsatisfiedMapReference,
+			}
+		}
 		e.code.Ksyms = append(e.code.Ksyms, Ksym{Slot: slot, Extern: ext})
 		ins.Src, ins.Constant = 0, 0
 	}
@@ -179,7 +185,7 @@ func (e *encoder) resolveTarget(ins *asm.Instruction, ref string, slot int, wide
 	target, ok := e.symbols[ref]
 	if !ok {
 		if ins.IsFunctionCall() {
-			return &Error{What: fmt.Sprintf("calls %s, which the object does not define", ref), Mend: "define it, or declare it __ksym if it is the kernel's", Err: asm.ErrUnsatisfiedProgramReference}
+			return &Error{What: fmt.Sprintf("calls %s, which the object does not define", ref), Mend: "link the object with the one that does (skep link), or declare it __ksym if it is the kernel's", Err: asm.ErrUnsatisfiedProgramReference}
 		}
 		return fmt.Errorf("refers to %s, which does not exist: %w", ref, asm.ErrUnsatisfiedProgramReference)
 	}

@@ -18,6 +18,9 @@ type Extern struct {
 	Name string
 	// Weak symbols may be missing: their address is 0 then.
 	Weak bool
+	// Elsewhere says that it is a variable or map of another object, not a symbol
+	// of the kernel's.
+	Elsewhere bool
 }
 
 type externKey struct{}
@@ -118,6 +121,10 @@ func (x *externs) annotate(spec *ebpf.CollectionSpec, opts *Options) error {
 	if err != nil {
 		return err
 	}
+	ksyms, err := ksymNames(spec.Types)
+	if err != nil {
+		return err
+	}
 	used := make(map[string]bool) // kconfig variables, and whether they are weak
 	for _, p := range spec.Programs {
 		var slots map[uint64]Extern
@@ -133,6 +140,7 @@ func (x *externs) annotate(spec *ebpf.CollectionSpec, opts *Options) error {
 			}
 			v, isVar := vars[e.Name]
 			if !isVar || !iter.Ins.OpCode.IsDWordLoad() {
+				e.Elsewhere = iter.Ins.OpCode.IsDWordLoad() && !ksyms[e.Name]
 				iter.Ins.Metadata.Set(externKey{}, e)
 				continue
 			}
@@ -172,6 +180,21 @@ func kconfigLoad(old *asm.Instruction, offset uint32) asm.Instruction {
 		ins = btf.WithFuncMetadata(ins, f)
 	}
 	return ins.WithReference(KconfigMap)
+}
+
+// ksymNames are the symbols of the kernel that an object declares.
+func ksymNames(types *btf.Spec) (map[string]bool, error) {
+	var ds *btf.Datasec
+	if err := types.TypeByName(".ksyms", &ds); errors.Is(err, btf.ErrNotFound) {
+		return nil, nil
+	} else if err != nil {
+		return nil, explain(err)
+	}
+	names := make(map[string]bool, len(ds.Vars))
+	for _, v := range ds.Vars {
+		names[v.Type.TypeName()] = true
+	}
+	return names, nil
 }
 
 // kconfigVars returns the kconfig variables of an object and their layout.

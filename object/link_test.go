@@ -122,3 +122,19 @@ func FuzzLink(f *testing.F) {
 		}
 	})
 }
+
+// TestHalf: a half alone says what it lacks.
+func TestHalf(t *testing.T) {
+	for file, lacks := range map[string]string{halfA: "calls twice", halfB: "refers to counts"} {
+		coll, err := OpenFile(file, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, p := range coll.Programs {
+			_, err := Instructions(p, coll)
+			if err == nil || !strings.Contains(err.Error(), lacks) || !strings.Contains(err.Error(), "skep link") {
+				t.Errorf("%s, program %s: %v", file, name, err)
+			}
+		}
+	}
+}

@@ -1,10 +1,13 @@
 package verifier_test
 
 import (
+	"bytes"
 	"context"
 	"path/filepath"
+	"slices"
 	"testing"
 
+	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
 
 	"github.com/skepdev/skep/object"
@@ -26,12 +29,29 @@ func TestOwnObjects(t *testing.T) {
 	if err != nil {
 		t.Logf("without the types of a kernel, what needs them is left out: %v", err)
 	}
-	for _, file := range append(files, own...) {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			coll, err := object.OpenFile(file, nil)
+	halves := []string{"../engine/enginetest/testdata/link_a.bpf.o", "../engine/enginetest/testdata/link_b.bpf.o"}
+	open := func(t *testing.T, file string) *ebpf.CollectionSpec {
+		if slices.Contains(halves, file) { // of one program
+			t.Logf("linked with the other half")
+			data, err := object.LinkFiles(halves...)
 			if err != nil {
 				t.Fatal(err)
 			}
+			coll, err := object.Open(bytes.NewReader(data), int64(len(data)), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return coll
+		}
+		coll, err := object.OpenFile(file, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return coll
+	}
+	for _, file := range append(files, own...) {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			coll := open(t, file)
 			for name := range coll.Programs {
 				p, err := verifier.FromSpec(coll, name, nil)
 				if err != nil {
