@@ -159,7 +159,7 @@ func TestExterns(t *testing.T) {
 			}
 		}
 	}
-	want := map[Extern]int{{"init_task", false}: 1, {"of_no_kernel", true}: 1, {"bpf_of_no_kernel", true}: 2, {"bpf_cast_to_kern_ctx", false}: 1}
+	want := map[Extern]int{{Name: "init_task", Weak: false}: 1, {Name: "of_no_kernel", Weak: true}: 1, {Name: "bpf_of_no_kernel", Weak: true}: 2, {Name: "bpf_cast_to_kern_ctx", Weak: false}: 1}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
