@@ -125,7 +125,7 @@ func FuzzLink(f *testing.F) {
 
 // TestHalf: a half alone says what it lacks.
 func TestHalf(t *testing.T) {
-	for file, lacks := range map[string]string{halfA: "calls twice", halfB: "refers to counts"} {
+	for file, lacks := range map[string]string{halfA: "refers to limit", halfB: "refers to counts"} {
 		coll, err := OpenFile(file, nil)
 		if err != nil {
 			t.Fatal(err)
