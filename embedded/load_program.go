@@ -41,7 +41,10 @@ func (l *loading) makePrograms() error {
 }
 
 func (l *loading) makeProgram(name string, spec *ebpf.ProgramSpec) (*programCore, error) {
-	if spec.AttachTo != "" && (spec.Type == ebpf.Extension || spec.Type == ebpf.Tracing || spec.Type == ebpf.LSM) {
+	if spec.Type == ebpf.Extension {
+		return nil, notSupported("load program "+name, "it replaces function "+spec.AttachTo+" of another program, which this engine does not do", askKernel)
+	}
+	if spec.AttachTo != "" && (spec.Type == ebpf.Tracing || spec.Type == ebpf.LSM) {
 		return nil, notSupported("load program "+name, "it is for "+spec.AttachTo+" of the kernel", askKernel)
 	}
 	relocated, err := l.relocate(spec)

@@ -153,4 +153,58 @@ int counts(struct xdp_md *ctx)
 	return XDP_PASS;
 }
 
+struct bpf_res_spin_lock {
+	u32 val;
+} __attribute__((aligned(4)));
+
+struct guarded {
+	struct bpf_res_spin_lock lock;
+	u32 count;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct guarded);
+} guarded SEC(".maps");
+
+extern int bpf_res_spin_lock_irqsave(struct bpf_res_spin_lock *lock, unsigned long *flags) __ksym;
+extern void bpf_res_spin_unlock_irqrestore(struct bpf_res_spin_lock *lock,
+					   unsigned long *flags) __ksym;
+extern int bpf_copy_from_user_str(void *dst, u32 n, const void *from, u64 flags) __ksym;
+
+SEC("xdp")
+int irqlock(struct xdp_md *ctx)
+{
+	unsigned long flags;
+	u32 key = 0;
+	struct guarded *g = bpf_map_lookup_elem(&guarded, &key);
+
+	(void)ctx;
+	if (!g)
+		return XDP_ABORTED;
+	for (int i = 0; i < 2; i++) {
+		if (bpf_res_spin_lock_irqsave(&g->lock, &flags))
+			return XDP_DROP;
+		out[i] = ++g->count;
+		bpf_res_spin_unlock_irqrestore(&g->lock, &flags);
+	}
+	return XDP_PASS;
+}
+
+SEC("syscall")
+int usertext(void *ctx)
+{
+	char buf[8] = "abcdefg";
+
+	(void)ctx;
+	out[0] = bpf_copy_from_user_str(buf, sizeof(buf), 0, 0);
+	out[1] = buf[0];
+	out[2] = bpf_copy_from_user_str(buf, sizeof(buf), 0, 1);
+	out[3] = buf[0];
+	out[4] = bpf_copy_from_user_str(buf, sizeof(buf), 0, 2);
+	return 0;
+}
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

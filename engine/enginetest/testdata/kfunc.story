@@ -49,3 +49,18 @@ in any
 run counts
 return XDP_PASS
 wantvar out = s64:4
+
+story irq-lock: a lock that also keeps interrupts out
+object kfunc irqlock
+needs kfunc bpf_res_spin_lock_irqsave
+in any
+run irqlock
+return XDP_PASS
+wantvar out = s64:1,2
+
+story user-text: that is not there
+object kfunc usertext
+needs kfunc bpf_copy_from_user_str
+run usertext
+return 0
+wantvar out = s64:-14,97,-14,0,-22

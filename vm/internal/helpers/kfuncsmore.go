@@ -22,6 +22,11 @@ var moreKfuncs = map[string]interp.Helper{
 	"bpf_local_irq_restore":            func(t *interp.Thread) uint64 { return flagWord(t, 0) },
 	"bpf_res_spin_lock":                func(t *interp.Thread) uint64 { t.LockWord(t.R[1]); return 0 },
 	"bpf_res_spin_unlock":              func(t *interp.Thread) uint64 { t.UnlockWord(t.R[1]); return 0 },
+	"bpf_res_spin_lock_irqsave":        func(t *interp.Thread) uint64 { t.LockWord(t.R[1]); return flagWordAt(t, t.R[2], 1) },
+	"bpf_res_spin_unlock_irqrestore":   func(t *interp.Thread) uint64 { t.UnlockWord(t.R[1]); return flagWordAt(t, t.R[2], 0) },
+	"bpf_copy_from_user_str":           copyFromUserStr,
+	"bpf_copy_from_user_dynptr":        func(t *interp.Thread) uint64 { return dynptrProbe(t, false) },
+	"bpf_copy_from_user_str_dynptr":    func(t *interp.Thread) uint64 { return dynptrProbe(t, true) },
 	"bpf_task_acquire":                 func(t *interp.Thread) uint64 { return t.R[1] },
 	"bpf_task_release":                 func(*interp.Thread) uint64 { return 0 },
 	"bpf_task_from_pid":                taskFromPid,
@@ -123,6 +128,55 @@ func dynptrProbe(t *interp.Thread, text bool) uint64 {
 	return n
 }
 
+// padZeros is BPF_F_PAD_ZEROS.
+const padZeros = 1
+
+// copyFromUserStr reads text from the run's process, or from what the run may
+// read: with its zero it is no longer than the memory for it.
+func copyFromUserStr(t *interp.Thread) uint64 {
+	n, flags := uint64(uint32(t.R[2])), t.R[4]
+	if flags&^padZeros != 0 {
+		return fail(syscall.EINVAL)
+	}
+	dst := t.Write(t.R[1], n)
+	if len(dst) == 0 {
+		return 0
+	}
+	length := uint64(0)
+	for ; length < n-1; length++ {
+		c, ok := userByte(t, t.R[3]+length)
+		if !ok {
+			if flags&padZeros != 0 {
+				clear(dst)
+			}
+			return fail(syscall.EFAULT)
+		}
+		if c == 0 {
+			break
+		}
+		dst[length] = c
+	}
+	dst[length] = 0
+	if flags&padZeros != 0 {
+		clear(dst[length:])
+	}
+	return length + 1
+}
+
+// userByte is a byte of the process that the run is about.
+func userByte(t *interp.Thread, a uint64) (byte, bool) {
+	if t.Task == nil {
+		b, ok := t.Probe(a, 1, false)
+		if !ok {
+			return 0, false
+		}
+		return b[0], true
+	}
+	one := t.Text[:1]
+	ok := t.Task.ReadUser(a, one) == 1
+	return one[0], ok
+}
+
 // countElements is how many elements a hash has; other maps do not count
 // theirs.
 func countElements(t *interp.Thread) uint64 {
@@ -135,8 +189,10 @@ func countElements(t *interp.Thread) uint64 {
 
 // flagWord writes what stands for the processor's flags: interrupts do not reach
 // programs here.
-func flagWord(t *interp.Thread, v uint64) uint64 {
-	if b := t.Write(t.R[1], 8); b != nil {
+func flagWord(t *interp.Thread, v uint64) uint64 { return flagWordAt(t, t.R[1], v) }
+
+func flagWordAt(t *interp.Thread, a, v uint64) uint64 {
+	if b := t.Write(a, 8); b != nil {
 		putUint64(b, v)
 	}
 	return 0
