@@ -85,9 +85,14 @@ func newWorld(t *testing.T, cfg vm.Config) *world {
 	w := &world{m: m, maps: map[abi.ProgramType][]*vm.Map{}}
 	for _, typ := range gen.Types() {
 		for _, s := range gen.Maps() {
-			mp, err := m.NewMap(vm.MapSpec{Name: s.Name, Type: s.Type, KeySize: s.KeySize, ValueSize: s.ValueSize, MaxEntries: s.MaxEntries})
+			mp, err := m.NewMap(vm.MapSpec{Name: s.Name, Type: s.Type, KeySize: s.KeySize, ValueSize: s.ValueSize, MaxEntries: s.MaxEntries, Flags: s.Flags()})
 			if err != nil {
 				t.Fatal(err)
+			}
+			if s.Constants != nil {
+				if err := mp.Update(make([]byte, s.KeySize), s.Constants, 0); err != nil {
+					t.Fatal(err)
+				}
 			}
 			w.maps[typ] = append(w.maps[typ], mp)
 		}
@@ -97,7 +102,7 @@ func newWorld(t *testing.T, cfg vm.Config) *world {
 
 func (w *world) load(p *gen.Program, facts []vm.Fact) (*vm.Program, error) {
 	return w.m.Load(&vm.ProgramSpec{
-		Name: "random", Type: p.Type, License: "GPL", Instructions: slices.Clone(p.Insns), Maps: w.maps[p.Type], Funcs: funcInfo(p), Facts: facts,
+		Name: "random", Type: p.Type, License: "GPL", Instructions: slices.Clone(p.Insns), Maps: w.maps[p.Type], Funcs: funcInfo(p), Facts: facts, Kfuncs: gen.KfuncNames(),
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 	"unsafe"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 	"golang.org/x/sys/unix"
 
 	"github.com/skepdev/skep/abi"
@@ -26,6 +27,7 @@ type Kernel struct {
 	fds  map[abi.ProgramType][]int32 // in the order of Maps
 	btf  map[int]int                 // type information for that many functions
 	log  []byte
+	ids  []int32 // of Kfuncs in the kernel's types; 0 where it has none
 }
 
 // OpenKernel makes the maps that programs refer to. It needs root.
@@ -49,15 +51,54 @@ func OpenKernel() (*Kernel, error) {
 		fds[progMap] = fd
 		k.fds[t] = fds
 	}
+	k.findKfuncs()
 	return k, nil
 }
 
+func (k *Kernel) findKfuncs() {
+	k.ids = make([]int32, len(Kfuncs()))
+	types, err := btf.LoadKernelSpec()
+	if err != nil {
+		return // programs that call them have no verdict
+	}
+	for i, name := range Kfuncs() {
+		var fn *btf.Func
+		if types.TypeByName(name, &fn) != nil {
+			continue
+		}
+		if id, err := types.TypeID(fn); err == nil {
+			k.ids[i] = int32(id)
+		}
+	}
+}
+
+// withKfuncs are the instructions with the kernel's numbers for its functions.
+func (k *Kernel) withKfuncs(insns []isa.Instruction) ([]isa.Instruction, error) {
+	out := slices.Clone(insns)
+	for i := 0; i < len(out); i += out[i].Width() {
+		if !out[i].IsKfuncCall() {
+			continue
+		}
+		n := int(out[i].Imm)
+		if n < 0 || n >= len(k.ids) || k.ids[n] == 0 {
+			return nil, fmt.Errorf("gen: %w: the kernel has no such function", ErrTypes)
+		}
+		out[i].Imm = k.ids[n]
+	}
+	return out, nil
+}
+
 func (k *Kernel) newMap(m Map) (int32, error) {
-	made, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.MapType(m.Type), KeySize: m.KeySize, ValueSize: m.ValueSize, MaxEntries: m.MaxEntries})
+	made, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.MapType(m.Type), KeySize: m.KeySize, ValueSize: m.ValueSize, MaxEntries: m.MaxEntries, Flags: m.Flags()})
 	if err != nil {
 		return -1, fmt.Errorf("gen: map %s: %w", m.Name, err)
 	}
 	k.maps = append(k.maps, made)
+	if m.Constants != nil {
+		if err := errors.Join(made.Put(uint32(0), m.Constants), made.Freeze()); err != nil {
+			return -1, fmt.Errorf("gen: map %s: %w", m.Name, err)
+		}
+	}
 	return int32(made.FD()), nil
 }
 
@@ -156,7 +197,11 @@ const (
 )
 
 func (k *Kernel) load(p *Program, level uint32) (fd int, log string, err error) {
-	code, err := isa.Encode(p.Insns, binary.NativeEndian)
+	insns, err := k.withKfuncs(p.Insns)
+	if err != nil {
+		return -1, "", err
+	}
+	code, err := isa.Encode(insns, binary.NativeEndian)
 	if err != nil {
 		return -1, "", fmt.Errorf("gen: %w", err)
 	}

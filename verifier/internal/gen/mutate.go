@@ -136,6 +136,10 @@ func editTarget(rng *rand.Rand, t *text) {
 func editHelper(rng *rand.Rand, t *text) {
 	for range 8 {
 		l := anyLine(rng, t)
+		if l.ins.IsKfuncCall() {
+			l.ins.Imm = int32(rng.IntN(len(Kfuncs())))
+			return
+		}
 		if !l.ins.IsHelperCall() {
 			continue
 		}

@@ -15,12 +15,24 @@ type Map struct {
 	Name                           string
 	Type                           abi.MapType
 	KeySize, ValueSize, MaxEntries uint32
+	// Constants are the content of the only element of a map that nobody can change
+	// any more; nil for other maps.
+	Constants []byte
+}
+
+// Flags are those of BPF_MAP_CREATE.
+func (m *Map) Flags() uint32 {
+	if m.Constants != nil {
+		return abi.FlagRdonlyProg
+	}
+	return 0
 }
 
 // Program is a random program.
 type Program struct {
 	Type abi.ProgramType
-	// Insns name maps by their index in Maps (isa.PseudoMapIdx, isa.PseudoMapIdxValue).
+	// Insns name maps by their index in Maps (isa.PseudoMapIdx, isa.PseudoMapIdxValue)
+	// and kernel functions by theirs in [Kfuncs].
 	Insns []isa.Instruction
 	Maps  []Map
 }
@@ -95,17 +107,19 @@ const (
 	progMap
 	dataMap // as clang makes for global variables: one value, known at load
 	queueMap
+	constMap // frozen
 )
 
 // Maps are the maps that programs refer to.
 func Maps() []Map {
 	return []Map{
-		hashMap:  {"hash", abi.MapHash, 8, 48, 16},
-		arrayMap: {"array", abi.MapArray, 4, 64, 4},
-		ringMap:  {"ring", abi.MapRingBuf, 0, 0, 4096},
-		progMap:  {"progs", abi.MapProgArray, 4, 4, 4},
-		dataMap:  {"data", abi.MapArray, 4, 40, 1},
-		queueMap: {"queue", abi.MapQueue, 0, 16, 8},
+		hashMap:  {Name: "hash", Type: abi.MapHash, KeySize: 8, ValueSize: 48, MaxEntries: 16},
+		arrayMap: {Name: "array", Type: abi.MapArray, KeySize: 4, ValueSize: 64, MaxEntries: 4},
+		ringMap:  {Name: "ring", Type: abi.MapRingBuf, KeySize: 0, ValueSize: 0, MaxEntries: 4096},
+		progMap:  {Name: "progs", Type: abi.MapProgArray, KeySize: 4, ValueSize: 4, MaxEntries: 4},
+		dataMap:  {Name: "data", Type: abi.MapArray, KeySize: 4, ValueSize: 40, MaxEntries: 1},
+		queueMap: {Name: "queue", Type: abi.MapQueue, KeySize: 0, ValueSize: 16, MaxEntries: 8},
+		constMap: {Name: "constants", Type: abi.MapArray, KeySize: 4, ValueSize: uint32(len(constants)), MaxEntries: 1, Constants: constants},
 	}
 }
 

@@ -30,7 +30,10 @@ func (p *Program) Spec() (*ebpf.CollectionSpec, error) {
 	coll := &ebpf.CollectionSpec{Maps: map[string]*ebpf.MapSpec{}, Programs: map[string]*ebpf.ProgramSpec{}, Variables: map[string]*ebpf.VariableSpec{}}
 	for _, m := range p.Maps {
 		coll.Maps[m.Name] = &ebpf.MapSpec{
-			Name: m.Name, Type: ebpf.MapType(m.Type), KeySize: m.KeySize, ValueSize: m.ValueSize, MaxEntries: m.MaxEntries,
+			Name: m.Name, Type: ebpf.MapType(m.Type), KeySize: m.KeySize, ValueSize: m.ValueSize, MaxEntries: m.MaxEntries, Flags: m.Flags(),
+		}
+		if m.Constants != nil {
+			coll.Maps[m.Name].Contents = []ebpf.MapKV{{Key: uint32(0), Value: m.Constants}}
 		}
 	}
 	slot, funcs := 0, p.Funcs()
@@ -64,6 +67,12 @@ func (p *Program) complete(ins *asm.Instruction, slot int, funcs []int) error {
 			ins.Constant = int64(p.Insns[slot+1].Imm) << 32
 		}
 		*ins = ins.WithReference(p.Maps[raw.Imm].Name)
+	case raw.IsKfuncCall():
+		names := Kfuncs()
+		if int(raw.Imm) < 0 || int(raw.Imm) >= len(names) {
+			return fmt.Errorf("kernel function %d of %d", raw.Imm, len(names))
+		}
+		*ins = ins.WithReference(names[raw.Imm])
 	case targetOf(raw) == byImm && raw.Op != isa.JA32:
 		f := slices.Index(funcs, slot+1+int(raw.Imm))
 		if f < 0 {

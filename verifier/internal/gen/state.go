@@ -17,9 +17,13 @@ const (
 	sample            // a ring buffer sample
 	sliceOrNull       // what a request for a dynptr's data returned
 	slice             // data of a dynptr
-	socketOrNull      // what a socket lookup returned
-	socket            // a socket
-	dynptr            // a stack slot that is half of a dynptr
+	viewOrNull        // the same, to be read only
+	view
+	taskOrNull   // what a search for a task returned
+	task         // a task of the kernel's
+	socketOrNull // what a socket lookup returned
+	socket       // a socket
+	dynptr       // a stack slot that is half of a dynptr
 )
 
 // reg is a register's content.
@@ -45,7 +49,7 @@ func (r reg) isPointer() bool { return r.kind > scalar }
 // accessible are the bytes before which an access must end.
 func (r reg) accessible() int32 {
 	switch r.kind {
-	case value, packet, sample, slice:
+	case value, packet, sample, slice, view:
 		return r.size
 	}
 	return 0

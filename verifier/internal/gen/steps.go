@@ -46,6 +46,14 @@ func steps() []weighted {
 		{9, (*writer).stepBranch},
 		{5, (*writer).stepPacket},
 		{4, (*writer).stepLoop},
+		{3, (*writer).stepLinked},
+		{2, (*writer).stepOrdered},
+		{2, (*writer).stepKnown},
+		{2, (*writer).stepIterator},
+		{2, (*writer).stepSection},
+		{2, (*writer).stepTask},
+		{2, (*writer).stepPacketDynptr},
+		{4, (*writer).stepSlice},
 		{1, (*writer).stepExit},
 	}
 }
@@ -166,7 +174,7 @@ func (w *writer) stepCopy() {
 
 // stepPointerAdd moves a pointer by a constant or by a bounded number.
 func (w *writer) stepPointerAdd() {
-	p := w.pickKind(frame, value, packet, sample, slice)
+	p := w.pickKind(frame, value, packet, sample, slice, view)
 	if p < 0 {
 		return
 	}

@@ -14,7 +14,7 @@ func (w *writer) stepBranch() {
 	if w.depth > 5 {
 		return
 	}
-	if p := w.pickKind(valueOrNull, sliceOrNull); p >= 0 && w.rng.IntN(2) == 0 {
+	if p := w.pickKind(valueOrNull, sliceOrNull, viewOrNull); p >= 0 && w.rng.IntN(2) == 0 {
 		w.checked(uint8(p), 1+w.rng.IntN(4))
 		return
 	}

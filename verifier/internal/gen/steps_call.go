@@ -245,7 +245,7 @@ func (w *writer) letGo(id int) {
 		}
 	}
 	r := w.pick(func(r reg) bool {
-		return (r.kind == sample || r.kind == socket) && r.id == id && r.off == 0 && r.loose == 0
+		return (r.kind == sample || r.kind == socket || r.kind == task) && r.id == id && r.off == 0 && r.loose == 0
 	})
 	if r < 0 || w.careless() {
 		return // lost, or forgotten
@@ -253,7 +253,9 @@ func (w *writer) letGo(id int) {
 	if r != isa.R1 {
 		w.copy(isa.R1, uint8(r))
 	}
-	if w.regs[isa.R1].kind == socket {
+	if w.regs[isa.R1].kind == task {
+		w.kcall(taskRelease, reg{})
+	} else if w.regs[isa.R1].kind == socket {
 		w.call(abi.FnSkRelease, reg{kind: scalar})
 	} else {
 		w.setImm(isa.R2, 0)
@@ -291,7 +293,7 @@ func arguments(s *state) [6]reg {
 	var args [6]reg
 	for i := 1; i < 6; i++ {
 		switch r := s.regs[i]; r.kind {
-		case sample, sampleOrNull, socket, socketOrNull:
+		case sample, sampleOrNull, socket, socketOrNull, task, taskOrNull:
 		default:
 			args[i] = r
 		}

@@ -136,7 +136,7 @@ func (w *writer) stepStackVariable() {
 
 // stepAccess reads or writes what a pointer points to.
 func (w *writer) stepAccess() {
-	if s := w.pickKind(socket); s >= 0 && w.rng.IntN(3) == 0 {
+	if s := w.pickKind(socket, task); s >= 0 && w.rng.IntN(3) == 0 {
 		w.readField(s)
 		return
 	}
@@ -172,6 +172,7 @@ func (w *writer) stepAccess() {
 		w.emit(isa.Instruction{Op: isa.ClassLDX | isa.ModeMEM | code, Dst: d, Src: uint8(p), Off: int16(off)})
 		w.set(d, loaded(bytes))
 	case r.kind == packet && !w.writesPacket():
+	case (r.kind == view || r.kind == value && r.m == constMap) && !w.careless():
 	case k < 5 && src >= 0:
 		w.emit(isa.Instruction{Op: isa.ClassSTX | isa.ModeMEM | code, Dst: uint8(p), Src: uint8(src), Off: int16(off)})
 	default:
@@ -183,7 +184,7 @@ func (w *writer) stepAccess() {
 func (w *writer) stepAtomic() {
 	base, off := isa.FP, int16(0)
 	if p := w.pick(func(r reg) bool {
-		return r.kind == value && r.loose == 0 && r.off >= 0 && r.off%8 == 0 && r.off+8 <= r.size
+		return r.kind == value && r.m != constMap && r.loose == 0 && r.off >= 0 && r.off%8 == 0 && r.off+8 <= r.size
 	}); p >= 0 {
 		base = p
 	} else {

@@ -60,6 +60,9 @@ func (w *writer) stepSocket() {
 // readField reads a field of a socket.
 func (w *writer) readField(s int) {
 	off := []int16{4, 8, 12, 16, 24, 44}[w.rng.IntN(6)]
+	if w.regs[s].kind == task {
+		off = 0
+	}
 	if w.careless() {
 		off = int16(w.rng.IntN(100))
 	}
@@ -223,7 +226,7 @@ func (w *writer) stepReshape() {
 		return // and forgets that they are
 	}
 	void := func(r *reg) {
-		if r.kind == packet || r.kind == packetEnd {
+		if r.kind == packet || r.kind == packetEnd || (r.kind == slice || r.kind == view) && r.m == ofPacket {
 			*r = reg{}
 		}
 	}

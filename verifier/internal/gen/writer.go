@@ -25,6 +25,8 @@ type writer struct {
 	depth   int    // of blocks
 	held    uint16 // registers that are not to be written
 	looping bool   // inside a loop
+	open    int    // spare stack slots in use
+	inRCU   bool   // in an RCU read section
 	index   int    // of the function among those pending; -1 is the first
 }
 
@@ -58,7 +60,7 @@ func (w *writer) main(budget int) {
 }
 
 func (w *writer) begin(index int) {
-	w.index, w.held, w.looping = index, 0, false
+	w.index, w.held, w.looping, w.open, w.inRCU = index, 0, false, 0, false
 	w.state = state{}
 	w.regs[isa.FP] = reg{kind: frame}
 	w.depth = 0
