@@ -87,7 +87,7 @@ func editImmediate(rng *rand.Rand, t *text) {
 
 func editOffset(rng *rand.Rand, t *text) {
 	l := anyLine(rng, t)
-	if l.kind != noTarget {
+	if l.kind != noTarget || l.ins.IsCall() {
 		return
 	}
 	l.ins.Off += []int16{-8, -4, -1, 1, 4, 8, 64, -64, 256}[rng.IntN(9)]

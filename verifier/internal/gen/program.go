@@ -119,7 +119,7 @@ func Maps() []Map {
 		progMap:  {Name: "progs", Type: abi.MapProgArray, KeySize: 4, ValueSize: 4, MaxEntries: 4},
 		dataMap:  {Name: "data", Type: abi.MapArray, KeySize: 4, ValueSize: 40, MaxEntries: 1},
 		queueMap: {Name: "queue", Type: abi.MapQueue, KeySize: 0, ValueSize: 16, MaxEntries: 8},
-		constMap: {Name: "constants", Type: abi.MapArray, KeySize: 4, ValueSize: uint32(len(constants)), MaxEntries: 1, Constants: constants},
+		constMap: {Name: ".rodata", Type: abi.MapArray, KeySize: 4, ValueSize: uint32(len(constants)), MaxEntries: 1, Constants: constants},
 	}
 }
 

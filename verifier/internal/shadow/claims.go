@@ -159,6 +159,7 @@ var kinds = map[check.Kind]objectKind{
 	check.Ctx: objContext, check.ConstMap: objMap, check.MapValue: objValue, check.MapKey: objKey, check.Stack: objFrame,
 	check.PacketMeta: objPacket, check.Packet: objPacket, check.PacketEnd: objSentinel, check.Socket: objSocket,
 	check.SockCommon: objSocket, check.TCPSock: objSocket, check.Mem: objMemory, check.FuncPtr: objFunc,
+	check.BTFPtr: objKernel,
 }
 
 // regWrong is what a claim says wrongly of a value, or "".
@@ -183,7 +184,7 @@ func (r *run) regWrong(c *check.Reg, v val) string {
 		}
 		return fmt.Sprintf("said to point to a %s", want)
 	}
-	if v.o.kind != want && !(c.Kind == check.Mem && (v.o.kind == objFrame || v.o.kind == objValue || v.o.kind == objMemory)) {
+	if v.o.kind != want && !(c.Kind == check.Mem && (v.o.kind == objFrame || v.o.kind == objValue || v.o.kind == objMemory || v.o.kind == objPacket)) {
 		return fmt.Sprintf("said to point to a %s", want)
 	}
 	variable := v.n - v.o.base - uint64(int64(c.Off))

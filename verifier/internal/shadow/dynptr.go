@@ -7,6 +7,11 @@ func (r *run) makeDynptr(reg int, d *dynptr) error {
 	if err := r.fill(reg, dynptrSize); err != nil {
 		return err
 	}
+	return r.place(reg, d)
+}
+
+// place notes what stands on the stack from where a register points to.
+func (r *run) place(reg int, d *dynptr) error {
 	p := r.regs[reg]
 	if p.o.kind != objFrame {
 		return r.wrong("a dynptr is made in a %s", p.o.kind)
@@ -56,12 +61,13 @@ func (r *run) dynptrWrite() (val, error) {
 	if err != nil {
 		return val{}, err
 	}
-	if d.obj == nil || off > uint64(d.size) || n > d.size-int(off) {
+	o := r.memory(d)
+	if o == nil || off > uint64(d.size) || n > d.size-int(off) || d.off+int(off)+n > len(o.data) {
 		return failed(-7), nil
 	}
 	at := d.off + int(off)
-	d.obj.forget(at, n)
-	copy(d.obj.data[at:], b)
+	o.forget(at, n)
+	copy(o.data[at:], b)
 	return val{}, nil
 }
 

@@ -66,7 +66,7 @@ func (r *run) fill(reg, size int) error {
 	if err != nil || size == 0 {
 		return err
 	}
-	if p := r.regs[reg]; p.o.kind == objSocket || p.o.kind == objContext {
+	if p := r.regs[reg]; p.o.kind == objSocket || p.o.kind == objContext || p.o.kind == objKernel || p.o.readOnly {
 		return r.wrong("a call writes to a %s", p.o.kind)
 	}
 	at := int(r.regs[reg].n - r.regs[reg].o.base)
@@ -105,6 +105,9 @@ func failed(n int) val { return val{n: uint64(int64(n))} }
 
 // call runs a helper: the result is in R0, and the arguments are lost.
 func (r *run) call(ins isa.Instruction) error {
+	if ins.IsKfuncCall() {
+		return r.callKfunc(ins)
+	}
 	if !ins.IsHelperCall() {
 		return fmt.Errorf("%w: %v", ErrUnmodelled, ins)
 	}
@@ -218,6 +221,9 @@ func (r *run) tailCall() (val, error) {
 		r.clobber()
 		r.regs[0] = val{n: r.number()}
 		return val{}, errReplaced
+	}
+	if r.in.open() {
+		return val{}, r.wrong("a tail call inside a section")
 	}
 	if len(r.held) > 0 {
 		return val{}, r.wrong("a tail call with %d references", len(r.held))

@@ -1,6 +1,7 @@
 package shadow
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 )
@@ -17,11 +18,12 @@ const (
 	objMemory // ring buffer records, slices of dynptrs
 	objSocket
 	objFunc
+	objKernel   // a structure of the kernel's
 	objSentinel // what packet ends point to
 )
 
 func (k objectKind) String() string {
-	return [...]string{"frame", "context", "map", "map value", "map key", "packet", "memory", "socket", "function", "packet end"}[k]
+	return [...]string{"frame", "context", "map", "map value", "map key", "packet", "memory", "socket", "function", "kernel structure", "packet end"}[k]
 }
 
 // object is memory that a program may get a pointer to. Addresses of different
@@ -33,9 +35,10 @@ type object struct {
 	// index of the map, number of the frame, or slot of the function.
 	index int
 	// gone says why it may not be accessed any more.
-	gone string
-	ptrs map[int]*object // provenance of 8 aligned bytes
-	dyns map[int]*dynptr // by offset of the first of 16 bytes
+	gone     string
+	readOnly bool
+	ptrs     map[int]*object // provenance of 8 aligned bytes
+	dyns     map[int]*dynptr // by offset of the first of 16 bytes
 }
 
 // dynptr is what 16 bytes of a frame stand for.
@@ -43,6 +46,12 @@ type dynptr struct {
 	obj  *object // nil: the reservation failed
 	off  int
 	size int
+	// packet: of the packet, whichever is the current one.
+	packet bool
+	// iter, if not nil: no dynptr but an iterator. width are its bytes on the
+	// stack; 0 means 16.
+	iter  *iterator
+	width int
 }
 
 // val is a register's content: a number, and the object it points into if it is
@@ -81,8 +90,8 @@ func (o *object) forget(at, size int) {
 			delete(o.ptrs, i)
 		}
 	}
-	for i := range o.dyns {
-		if i < at+size && at < i+16 {
+	for i, d := range o.dyns {
+		if i < at+size && at < i+cmp.Or(d.width, dynptrSize) {
 			delete(o.dyns, i)
 		}
 	}

@@ -47,7 +47,8 @@ type run struct {
 	context, packet, end *object
 	maps                 []*mapState
 	held                 []*object // references
-	next                 uint64    // base of the next object
+	in                   sections
+	next                 uint64 // base of the next object
 
 	// What the next instruction reads of a stack frame.
 	readFrame *object
@@ -72,6 +73,9 @@ func (j *Judged) Run(rng *rand.Rand) error {
 	}
 	if err != nil {
 		return err
+	}
+	if r.in.open() {
+		return r.wrong("the program ends inside a section")
 	}
 	if len(r.held) > 0 {
 		return r.wrong("the program ends with %d references", len(r.held))
@@ -260,6 +264,9 @@ func (r *run) load(p val, off, size int) (val, error) {
 	if err != nil {
 		return val{}, r.wrong("%v", err)
 	}
+	if p.o.kind == objKernel {
+		return val{n: r.number() & (1<<(8*size-1)<<1 - 1)}, nil
+	}
 	if p.o.kind == objContext {
 		return r.contextField(at, size)
 	}
@@ -296,7 +303,7 @@ func (r *run) write(ins isa.Instruction) error {
 	if err != nil {
 		return r.wrong("%v", err)
 	}
-	if k := p.o.kind; k == objSocket || k == objMap || k == objKey {
+	if k := p.o.kind; k == objSocket || k == objMap || k == objKey || k == objKernel || p.o.readOnly || p.o.kind == objValue && r.maps[p.o.index].Frozen {
 		return r.wrong("a %s is written to", k)
 	}
 	v := r.regs[ins.Src]
@@ -392,6 +399,7 @@ func (r *run) jump(ins isa.Instruction, next int) error {
 var accesses = map[check.AccessKind]objectKind{
 	check.AccessStack: objFrame, check.AccessContext: objContext, check.AccessPacket: objPacket,
 	check.AccessMapValue: objValue, check.AccessMapKey: objKey, check.AccessSocket: objSocket,
+	check.AccessKernel: objKernel,
 }
 
 // checkFact compares what compilers are told of the next instruction, and notes

@@ -21,6 +21,10 @@ var (
 	firstSeed = flag.Uint64("shadow.seed", 0, "seed of the first program of TestClaims")
 )
 
+// kernel are the running kernel's types; without, programs that call its functions
+// are refused.
+var kernel, _ = btf.LoadKernelSpec()
+
 // checked is a generated program as the verifier takes it.
 func checked(p *gen.Program) *check.Program {
 	c := &check.Program{Name: "random", Type: p.Type, License: "GPL", Instructions: p.Insns, Kfuncs: gen.KfuncNames()}
@@ -44,7 +48,7 @@ func TestClaims(t *testing.T) {
 	accepted, runs, unmodelled := 0, 0, map[string]int{}
 	for seed := *firstSeed; seed < *firstSeed+uint64(*programs); seed++ {
 		p := gen.New(gen.Rand(seed), gen.Options{})
-		for _, o := range []check.Options{{Exact: true}, {}, {NoPerfmon: true}} {
+		for _, o := range []check.Options{{Exact: true, KernelTypes: kernel}, {KernelTypes: kernel}, {NoPerfmon: true, KernelTypes: kernel}} {
 			j, err := Judge(t.Context(), checked(p), o)
 			if err != nil {
 				break
@@ -114,7 +118,7 @@ func TestOffByOne(t *testing.T) {
 	for seed := range uint64(400) {
 		p := gen.New(gen.Rand(seed), gen.Options{Mutations: -1})
 		for name, tamper := range tampers {
-			j, err := Judge(t.Context(), checked(p), check.Options{Exact: true})
+			j, err := Judge(t.Context(), checked(p), check.Options{Exact: true, KernelTypes: kernel})
 			if err != nil {
 				break
 			}
@@ -154,7 +158,7 @@ func TestOffByOne(t *testing.T) {
 func TestOffByOneFact(t *testing.T) {
 	done, found := 0, 0
 	for seed := range uint64(200) {
-		j, err := Judge(t.Context(), checked(gen.New(gen.Rand(seed), gen.Options{Mutations: -1})), check.Options{})
+		j, err := Judge(t.Context(), checked(gen.New(gen.Rand(seed), gen.Options{Mutations: -1})), check.Options{KernelTypes: kernel})
 		if err != nil {
 			continue
 		}
@@ -200,7 +204,7 @@ func FuzzClaims(f *testing.F) {
 		if i := slices.Index(gen.Types(), abi.ProgramType(typ)); i >= 0 {
 			p.Type = abi.ProgramType(typ)
 		}
-		for _, o := range []check.Options{{Exact: true}, {}} {
+		for _, o := range []check.Options{{Exact: true, KernelTypes: kernel}, {KernelTypes: kernel}} {
 			j, err := Judge(t.Context(), checked(p), o)
 			if err != nil {
 				return
