@@ -222,6 +222,9 @@ func (w *writer) stepPacketDynptr() {
 	w.kcall(k, reg{kind: scalar})
 	w.markDynptr(first, 64)
 	w.stack[first].m, w.stack[first-1].m = ofPacket, ofPacket
+	if w.rng.IntN(2) == 0 {
+		w.stepSlice()
+	}
 }
 
 // ofPacket in place of a map: what moves with the packet.

@@ -227,6 +227,9 @@ func (w *writer) owned() {
 	w.refs = append(w.refs, id)
 	held := w.held
 	w.held |= 1 << keep
+	if found == task && w.rng.IntN(2) == 0 {
+		w.stepTask() // a further reference to it
+	}
 	w.block(1 + w.rng.IntN(6))
 	w.held = held
 	if !w.ended {

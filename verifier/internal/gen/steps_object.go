@@ -89,6 +89,9 @@ func (w *writer) stepDynptr() {
 	first := w.memory(isa.R4, 16)
 	w.call(abi.FnDynptrFromMem, reg{kind: scalar})
 	w.markDynptr(first, size)
+	if w.rng.IntN(2) == 0 {
+		w.stepSlice()
+	}
 }
 
 func (w *writer) markDynptr(first int, size int32) {
