@@ -52,7 +52,7 @@ func TestFactsInNativeCode(t *testing.T) {
 		kernel = nil // programs that call its functions are refused
 	}
 	programs, runs, proved := 0, 0, 0
-	for seed := range uint64(*soundPrograms) {
+	for seed := range uint64(2 * *soundPrograms) { // many call what this runtime lacks, or differ from run to run
 		p := gen.New(gen.Rand(seed), gen.Options{})
 		if varies(p) {
 			continue

@@ -37,7 +37,7 @@ func features(p *gen.Program) map[string]bool {
 // their runs try it.
 func TestReach(t *testing.T) {
 	if kernel == nil {
-		t.Skip("needs the kernel's types (/sys/kernel/btf/vmlinux)")
+		t.Skip("needs the types of a kernel (/sys/kernel/btf/vmlinux)")
 	}
 	const draws = 3000
 	seen, accepted := map[string]int{}, 0
