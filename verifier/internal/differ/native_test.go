@@ -23,8 +23,10 @@ func checked(t *testing.T, p *gen.Program) *check.Program {
 	t.Helper()
 	q := &check.Program{Name: "random", Type: p.Type, License: "GPL", Instructions: p.Insns, Kfuncs: gen.KfuncNames()}
 	for _, m := range p.Maps {
-		q.Maps = append(q.Maps, &check.Map{Name: m.Name, Type: m.Type, KeySize: m.KeySize, ValueSize: m.ValueSize, MaxEntries: m.MaxEntries,
-			Flags: m.Flags(), Frozen: m.Constants != nil, Contents: m.Constants})
+		q.Maps = append(q.Maps, &check.Map{
+			Name: m.Name, Type: m.Type, KeySize: m.KeySize, ValueSize: m.ValueSize, MaxEntries: m.MaxEntries,
+			Flags: m.Flags(), Frozen: m.Constants != nil, Contents: m.Constants,
+		})
 	}
 	// Functions have types only in a collection.
 	coll, err := p.Spec()

@@ -29,8 +29,10 @@ var kernel, _ = btf.LoadKernelSpec()
 func checked(p *gen.Program) *check.Program {
 	c := &check.Program{Name: "random", Type: p.Type, License: "GPL", Instructions: p.Insns, Kfuncs: gen.KfuncNames()}
 	for _, m := range p.Maps {
-		c.Maps = append(c.Maps, &check.Map{Name: m.Name, Type: m.Type, KeySize: m.KeySize, ValueSize: m.ValueSize, MaxEntries: m.MaxEntries,
-			Flags: m.Flags(), Frozen: m.Constants != nil, Contents: m.Constants})
+		c.Maps = append(c.Maps, &check.Map{
+			Name: m.Name, Type: m.Type, KeySize: m.KeySize, ValueSize: m.ValueSize, MaxEntries: m.MaxEntries,
+			Flags: m.Flags(), Frozen: m.Constants != nil, Contents: m.Constants,
+		})
 	}
 	for i, slot := range p.Funcs() {
 		f := check.Func{Slot: slot, Name: "f", Type: &btf.Func{Name: "f", Linkage: btf.StaticFunc, Type: &btf.FuncProto{Return: &btf.Int{Name: "int", Size: 4, Encoding: btf.Signed}}}}
