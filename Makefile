@@ -58,8 +58,8 @@ trace-suite: ## bpftrace's run-time tests, from DIR=…/bpftrace/tests with its 
 	go build -o /tmp/bpftrace ./cmd/skep && go run ./trace/internal/suite/run -dir $(DIR) -tool /tmp/bpftrace
 
 .PHONY: bench-lb
-bench-lb: ## the load balancer: time per packet by way of forwarding, sockets beside direct ones (needs root)
-	SKEP_BENCH_LB=1 go test ./net/lb -run "PacketTimes|SocketTimes" -v
+bench-lb: ## the load balancer: time per packet by way of forwarding, beside Katran's with KATRAN=balancer.o; sockets beside direct ones (needs root)
+	SKEP_BENCH_LB=1 go test ./net/lb -run "PacketTimes|SocketTimes" -v $(if $(KATRAN),-args -katran $(abspath $(KATRAN)))
 
 bpf: ## rebuild the committed objects (needs clang-19)
 	go run ./bpf/internal/build

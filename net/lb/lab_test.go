@@ -332,3 +332,23 @@ func TestPingsAreAnswered(t *testing.T) {
 		}
 	})
 }
+
+// A backend that asks its own service reaches itself, and sees the node's address
+// as every backend does: its answers come back the same way.
+func TestHairpin(t *testing.T) {
+	inWorlds(t, false, func(t *testing.T, c *cluster) {
+		d := c.open()
+		c.plane, c.client = d, c.backends[0]
+		if _, err := d.Apply("web", c.pools(c.backends[0])); err != nil {
+			t.Fatal(err)
+		}
+		for vip, node := range map[string]netip.Addr{vip4: c.node.Addr4(), vip6: c.node.Addr6()} {
+			if got, want := c.ask(c.dial("tcp", vip), "me"), fmt.Sprintf("backend0 from %v: me", node); got != want {
+				t.Errorf("answer %q, want %q", got, want)
+			}
+			if got := c.ask(c.dial("udp", vip), "me"); got != "backend0: me" {
+				t.Errorf("answer %q", got)
+			}
+		}
+	})
+}
