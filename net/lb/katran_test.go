@@ -106,6 +106,6 @@ func TestPacketTimesBesideKatran(t *testing.T) {
 				}
 			}
 		}
-		t.Log(fmt.Sprintf("%-22s %5.0f ns, Katran %5.0f: %.2f", c.what, best[0], best[1], best[0]/best[1]))
+		t.Logf("%-22s %5.0f ns, Katran %5.0f: %.2f", c.what, best[0], best[1], best[0]/best[1])
 	}
 }
