@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"flag"
-	"fmt"
 	"testing"
 
 	"github.com/skepdev/skep/engine"
