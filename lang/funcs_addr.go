@@ -36,6 +36,10 @@ func addressFuncs() map[string]*function {
 		"pton":        {min: 1, max: 1, check: checkPton, gen: genPton},
 		"macaddr":     {min: 1, max: 1, check: checkMac, gen: genMac},
 		"cgroupid":    {min: 1, max: 1, check: checkCgroupid, gen: genConst(types.TUint64)},
+		// An extension: bpftrace cannot ask for what is below a group.
+		"cgroup_ancestor": {min: 1, max: 1, check: wantInts(types.TUint64), gen: func(g *gen, e *syntax.Call) value {
+			return scalar(g.f.Call(asm.FnGetCurrentAncestorCgroupId, g.expr(e.Args[0]).a), types.TUint64)
+		}},
 		"cgroup_path": {min: 1, max: 2, check: checkCgroupPath, gen: genCgroupPath},
 		"is_err": {min: 1, max: 1, check: wantInts(types.TBool), gen: func(g *gen, e *syntax.Call) value {
 			return scalar(g.flag(asm.JGE, g.expr(e.Args[0]).a, ir.Imm(-4095)), types.TBool)

@@ -52,6 +52,11 @@ type traceFlags struct {
 	ignored                   bool
 	picture, name             string
 	filter, engine            string
+
+	// sink receives the output instead of a file or the standard output, and
+	// attached is called when probes are attached; both may be nil.
+	sink     io.Writer
+	attached func()
 }
 
 func newTraceCommand(s *streams) *cobra.Command {
@@ -99,6 +104,7 @@ func newTraceCommand(s *streams) *cobra.Command {
 	fl.StringVar(&f.filter, "probe-filter", "", "attach only probes whose name matches a regular expression; begin and end always")
 	fl.BoolVar(&f.ignored, "verify-llvm-ir", false, "accepted and ignored")
 	fl.Lookup("verify-llvm-ir").Hidden = true
+	cmd.AddCommand(newToolCommands(s)...)
 	return cmd
 }
 
@@ -315,6 +321,9 @@ func (f *traceFlags) trace(ctx context.Context, s *streams, m *trace.Machine, en
 	closeSignals := sessionSignals(t)
 	defer closeSignals()
 	t.Attached = func() {
+		if f.attached != nil {
+			f.attached()
+		}
 		flush()
 		if os.Getenv("__BPFTRACE_NOTIFY_PROBES_ATTACHED") != "" {
 			fmt.Fprintln(s.out, "__BPFTRACE_NOTIFY_PROBES_ATTACHED")
@@ -361,7 +370,9 @@ func printsStacks(obj *lang.Object) bool {
 // writer is where output goes, and what passes on what is buffered.
 func (f *traceFlags) writer(s *streams) (io.Writer, func(), error) {
 	w := s.out
-	if f.output != "" {
+	if f.sink != nil {
+		w = f.sink
+	} else if f.output != "" {
 		file, err := os.Create(f.output)
 		if err != nil {
 			return nil, nil, err

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os/user"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/skepdev/skep/lang/syntax"
+	"github.com/skepdev/skep/trace"
+	"github.com/skepdev/skep/trace/tools"
+)
+
+// toolFlags are the command line of one tool.
+type toolFlags struct {
+	traceFlags
+	tool     *tools.Tool
+	tid      int
+	uid      string
+	comm     string
+	top      int
+	time     bool
+	script   bool
+	format   string
+	duration time.Duration
+	options  map[string]*string
+}
+
+// newToolCommands are the tools by name, and the list of them.
+func newToolCommands(s *streams) []*cobra.Command {
+	out := []*cobra.Command{{
+		Use:   "tools",
+		Short: "List the tools that skep trace has by name",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			for _, t := range tools.All() {
+				fmt.Fprintf(s.out, "%-14s %s\n", t.Name, t.Short)
+			}
+			return nil
+		},
+	}}
+	for _, t := range tools.All() {
+		out = append(out, newToolCommand(s, t))
+	}
+	return out
+}
+
+func newToolCommand(s *streams, t *tools.Tool) *cobra.Command {
+	f := &toolFlags{tool: t, options: map[string]*string{}}
+	cmd := &cobra.Command{
+		Use:     t.Name,
+		Short:   t.Short,
+		Long:    strings.ToUpper(t.Short[:1]) + t.Short[1:] + ".\n\n" + t.Long,
+		Example: "  " + strings.Join(t.Examples, "\n  "),
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return f.runTool(cmd.Context(), s) },
+	}
+	fl := cmd.Flags()
+	fl.StringVarP(&f.pid, "pid", "p", "", "only process `PID`")
+	fl.IntVar(&f.tid, "tid", 0, "only thread `TID`")
+	fl.StringVarP(&f.uid, "uid", "u", "", "only processes of `USER`, a name or number")
+	fl.StringVar(&f.comm, "comm", "", "only processes called `NAME`")
+	fl.StringVarP(&f.command, "cmd", "c", "", "run `COMMAND`, and trace it and its children until it ends")
+	fl.DurationVarP(&f.duration, "duration", "d", 0, "end after this `TIME`, such as 10s")
+	fl.StringVarP(&f.format, "output", "o", "table", "table or json, an object a row")
+	fl.StringVar(&f.engine, "engine", "auto", "kernel, embedded (processes of your own, with -c or -p), or auto: the kernel where it lets you")
+	fl.BoolVar(&f.script, "script", false, "print the script that would run, in the bpftrace language")
+	if len(t.Columns) > 0 && t.Columns[0].Name == "TIME" {
+		fl.BoolVarP(&f.time, "time", "T", false, "show the time of each row")
+	}
+	if t.Sort != "" {
+		fl.IntVar(&f.top, "top", 20, "show the first `N` rows; 0 shows all")
+	}
+	for _, o := range t.Options {
+		addOption(fl, f.options, o)
+	}
+	return cmd
+}
+
+// addOption makes a flag of a tool's option.
+func addOption(fl *pflag.FlagSet, values map[string]*string, o tools.Option) {
+	help := o.Help
+	v := new(string)
+	values[o.Name] = v
+	fl.StringVarP(v, o.Name, o.Short, o.Default, help)
+	if o.Kind == "bool" {
+		fl.Lookup(o.Name).NoOptDefVal = "true"
+	}
+}
+
+// choice is what the flags ask of the tool.
+func (f *toolFlags) choice() (tools.Choice, error) {
+	c := tools.Choice{TID: f.tid, Comm: f.comm, Duration: f.duration, Values: map[string]string{}}
+	var wrong string
+	if c.PID, wrong = parsePID(f.pid); wrong != "" {
+		return c, fmt.Errorf("--pid: %s", wrong)
+	}
+	if f.uid != "" {
+		n, err := strconv.ParseUint(f.uid, 10, 32)
+		if err != nil {
+			u, uerr := user.Lookup(f.uid)
+			if uerr != nil {
+				return c, fmt.Errorf("--uid %q: %w", f.uid, uerr)
+			}
+			if n, err = strconv.ParseUint(u.Uid, 10, 32); err != nil {
+				return c, fmt.Errorf("--uid %q: %w", f.uid, err)
+			}
+		}
+		id := uint32(n)
+		c.UID = &id
+	}
+	for name, v := range f.options {
+		c.Values[name] = *v
+	}
+	return c, nil
+}
+
+func (f *toolFlags) runTool(ctx context.Context, s *streams) error {
+	if f.format != "table" && f.format != "json" {
+		return usage(fmt.Errorf("--output %q: want table or json", f.format))
+	}
+	c, err := f.choice()
+	if err != nil {
+		return usage(err)
+	}
+	m := trace.Open()
+	defer m.Close()
+	if m.Processes, err = f.unprivileged(); err != nil {
+		return err
+	}
+	if m.Processes {
+		// What is traced is the process or command, and nothing else.
+		c.PID = 0
+	} else {
+		c.Family = f.command != ""
+	}
+	src, err := f.tool.Compose(c)
+	if err != nil {
+		return usage(err)
+	}
+	if f.script {
+		fmt.Fprint(s.out, src.Text)
+		return nil
+	}
+	pid, _ := parsePID(f.pid)
+	m.PID = pid
+	run := f.traceFlags
+	run.quiet, run.buffering, run.name, run.output = true, "none", f.tool.Name, ""
+	out := *s
+	var rows *tools.Rows
+	if len(f.tool.Columns) > 0 {
+		rows = f.tool.Rows(s.out, tools.Display{JSON: f.format == "json", Time: f.time, Top: f.top, Warnings: s.err})
+		run.format, run.sink = "json", rows
+	} else if run.format = "text"; f.format == "json" {
+		run.format = "json"
+	}
+	if rows != nil && f.tool.Sort == "" {
+		run.attached = rows.Begin
+	}
+	err = run.session(ctx, &out, m, syntax.NewFile(f.tool.Name, src.Text), nil, src.Named, pid)
+	if rows != nil && err == nil {
+		err = rows.End()
+	}
+	return err
+}
+
+var _ io.Writer = (*tools.Rows)(nil)
