@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os/user"
 	"strconv"
 	"strings"
@@ -29,7 +28,7 @@ type toolFlags struct {
 	script   bool
 	format   string
 	duration time.Duration
-	options  map[string]*string
+	options  map[string]func() string
 }
 
 // newToolCommands are the tools by name, and the list of them.
@@ -52,7 +51,7 @@ func newToolCommands(s *streams) []*cobra.Command {
 }
 
 func newToolCommand(s *streams, t *tools.Tool) *cobra.Command {
-	f := &toolFlags{tool: t, options: map[string]*string{}}
+	f := &toolFlags{tool: t, options: map[string]func() string{}}
 	cmd := &cobra.Command{
 		Use:     t.Name,
 		Short:   t.Short,
@@ -68,7 +67,7 @@ func newToolCommand(s *streams, t *tools.Tool) *cobra.Command {
 	fl.StringVar(&f.comm, "comm", "", "only processes called `NAME`")
 	fl.StringVarP(&f.command, "cmd", "c", "", "run `COMMAND`, and trace it and its children until it ends")
 	fl.DurationVarP(&f.duration, "duration", "d", 0, "end after this `TIME`, such as 10s")
-	fl.StringVarP(&f.format, "output", "o", "table", "table or json, an object a row")
+	addChoice(cmd, &f.format, "output", "o", "table", "how to print; json is an object a row", "table", "json")
 	fl.StringVar(&f.engine, "engine", "auto", "kernel, embedded (processes of your own, with -c or -p), or auto: the kernel where it lets you")
 	fl.BoolVar(&f.script, "script", false, "print the script that would run, in the bpftrace language")
 	if len(t.Columns) > 0 && t.Columns[0].Name == "TIME" {
@@ -80,18 +79,21 @@ func newToolCommand(s *streams, t *tools.Tool) *cobra.Command {
 	for _, o := range t.Options {
 		addOption(fl, f.options, o)
 	}
+	// The parent's are about scripts.
+	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { fmt.Fprintf(s.out, "%s\n\n%s", cmd.Long, cmd.UsageString()) })
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	return cmd
 }
 
 // addOption makes a flag of a tool's option.
-func addOption(fl *pflag.FlagSet, values map[string]*string, o tools.Option) {
-	help := o.Help
-	v := new(string)
-	values[o.Name] = v
-	fl.StringVarP(v, o.Name, o.Short, o.Default, help)
+func addOption(fl *pflag.FlagSet, values map[string]func() string, o tools.Option) {
 	if o.Kind == "bool" {
-		fl.Lookup(o.Name).NoOptDefVal = "true"
+		b := fl.BoolP(o.Name, o.Short, false, o.Help)
+		values[o.Name] = func() string { return strconv.FormatBool(*b) }
+		return
 	}
+	v := fl.StringP(o.Name, o.Short, o.Default, o.Help)
+	values[o.Name] = func() string { return *v }
 }
 
 // choice is what the flags ask of the tool.
@@ -116,15 +118,12 @@ func (f *toolFlags) choice() (tools.Choice, error) {
 		c.UID = &id
 	}
 	for name, v := range f.options {
-		c.Values[name] = *v
+		c.Values[name] = v()
 	}
 	return c, nil
 }
 
 func (f *toolFlags) runTool(ctx context.Context, s *streams) error {
-	if f.format != "table" && f.format != "json" {
-		return usage(fmt.Errorf("--output %q: want table or json", f.format))
-	}
 	c, err := f.choice()
 	if err != nil {
 		return usage(err)
@@ -169,5 +168,3 @@ func (f *toolFlags) runTool(ctx context.Context, s *streams) error {
 	}
 	return err
 }
-
-var _ io.Writer = (*tools.Rows)(nil)

@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "rewrite golden files")
 var public = []string{
 	"abi", "choose", "demo", "doctor", "embedded", "engine", "engine/enginetest",
 	"inspect", "isa", "kernel", "lab", "object", "replay", "verifier", "verifier/page", "vm", "bpf",
-	"lang", "lang/syntax", "trace", "trace/flame", "trace/picture", "trace/profile", "trace/symbol", "trace/unwind",
+	"lang", "lang/syntax", "trace", "trace/flame", "trace/picture", "trace/profile", "trace/symbol", "trace/tools", "trace/unwind",
 	"agent", "client", "net/health", "net/lb", "net/maglev", "net/proxy", "net/service",
 }
 

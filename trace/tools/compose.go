@@ -2,6 +2,7 @@ package tools
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -77,14 +78,21 @@ func (t *Tool) Compose(c Choice) (Source, error) {
 			src.Named[o.Name] = v
 		}
 	}
-	more, err := c.filter()
+	current, task, more, err := c.filter()
 	if err != nil {
 		return Source{}, err
 	}
+	src.Text = strings.ReplaceAll(src.Text, "wanted()", current)
+	src.Text = ofTask.ReplaceAllStringFunc(src.Text, func(call string) string {
+		return strings.ReplaceAll(task, "TASK", ofTask.FindStringSubmatch(call)[1])
+	})
 	if c.Duration > 0 {
 		more += fmt.Sprintf("interval:ms:%d { exit(); }\n", max(c.Duration.Milliseconds(), 1))
 	}
-	src.Text = strings.TrimRight(src.Text, "\n") + "\n\n" + more
+	src.Text = strings.TrimRight(src.Text, "\n") + "\n"
+	if more != "" {
+		src.Text += "\n" + more
+	}
 	for name, v := range src.Named {
 		if v == "" {
 			delete(src.Named, name)
@@ -93,49 +101,52 @@ func (t *Tool) Compose(c Choice) (Source, error) {
 	return src, nil
 }
 
-// filter is the macros wanted(), of the current task, and of_task(t), of any,
-// with what they need.
-func (c Choice) filter() (string, error) {
+// ofTask is how a script asks for a task that is not the current one. It is
+// replaced as text, since macros of the language reach no maps.
+var ofTask = regexp.MustCompile(`of_task\((\$[a-z_]+)\)`)
+
+// filter is what stands for wanted(), of the current task, and for
+// of_task(TASK), of any, with the probes that they need.
+func (c Choice) filter() (current, ofAny, more string, err error) {
 	var cond, task []string
-	both := func(current, any string, args ...any) {
-		cond, task = append(cond, fmt.Sprintf(current, args...)), append(task, fmt.Sprintf(any, args...))
+	both := func(here, any string, args ...any) {
+		cond, task = append(cond, fmt.Sprintf(here, args...)), append(task, fmt.Sprintf(any, args...))
 	}
 	if c.PID != 0 {
-		both("pid == %d", "(uint64)t->tgid == %d", c.PID)
+		both("pid == %d", "(uint64)TASK->tgid == %d", c.PID)
 	}
 	if c.TID != 0 {
-		both("tid == %d", "(uint64)t->pid == %d", c.TID)
+		both("tid == %d", "(uint64)TASK->pid == %d", c.TID)
 	}
 	if c.UID != nil {
-		both("uid == %d", "t->cred->uid.val == %d", *c.UID)
+		both("uid == %d", "TASK->cred->uid.val == %d", *c.UID)
 	}
 	if c.Comm != "" {
 		const most = 15 // TASK_COMM_LEN, less the zero
 		if len(c.Comm) > most || strings.ContainsAny(c.Comm, "\"\\\n") {
-			return "", fmt.Errorf("--comm %q: a command's name has %d signs at most, and no quotes", c.Comm, most)
+			return "", "", "", fmt.Errorf("--comm %q: a command's name has %d signs at most, and no quotes", c.Comm, most)
 		}
-		both("comm == %q", "t->comm == %q", c.Comm)
+		both("comm == %q", "TASK->comm == %q", c.Comm)
 	}
 	if len(c.Cgroups) > 0 {
-		var current, any []string
+		var here, any []string
 		for _, g := range c.Cgroups {
-			current = append(current, fmt.Sprintf("cgroup_ancestor(%d) == %d", g.Level, g.ID))
+			here = append(here, fmt.Sprintf("cgroup_ancestor(%d) == %d", g.Level, g.ID))
 			// A group that is not so deep reads what lies behind its ancestors: the
 			// level is asked for first.
-			any = append(any, fmt.Sprintf("(t->cgroups->dfl_cgrp->level >= %d && t->cgroups->dfl_cgrp->ancestors[%d]->kn->id == %d)", g.Level, g.Level, g.ID))
+			any = append(any, fmt.Sprintf("(TASK->cgroups->dfl_cgrp->level >= %d && TASK->cgroups->dfl_cgrp->ancestors[%d]->kn->id == %d)", g.Level, g.Level, g.ID))
 		}
-		cond = append(cond, "("+strings.Join(current, " || ")+")")
+		cond = append(cond, "("+strings.Join(here, " || ")+")")
 		task = append(task, "("+strings.Join(any, " || ")+")")
 	}
-	more := ""
 	if c.Family {
-		cond, task = append(cond, "@family[pid]"), append(task, "@family[(uint32)t->tgid]")
+		cond, task = append(cond, "@family[pid]"), append(task, "@family[(uint32)TASK->tgid]")
 		more = `begin { @family[cpid] = 1; }
 tracepoint:sched:sched_process_fork / @family[pid] / { @family[(uint32)args.child_pid] = 1; }
 `
 	}
 	if len(cond) == 0 {
-		cond, task = []string{"1"}, []string{"1"}
+		return "1", "1", more, nil
 	}
-	return fmt.Sprintf("macro wanted() { %s }\nmacro of_task(t) { %s }\n%s", strings.Join(cond, " && "), strings.Join(task, " && "), more), nil
+	return "(" + strings.Join(cond, " && ") + ")", "(" + strings.Join(task, " && ") + ")", more, nil
 }

@@ -9,6 +9,7 @@
 //
 // A tool is one file in bt, which begins with what it is called, what it says,
 // its columns, options and examples. Scripts print a tuple a row; what is shown
-// of it, and how, is settled here. Filters are a macro, wanted(), that Compose
-// puts in front, so that a script costs nothing for filters that nobody gave.
+// of it, and how, is settled here. Filters stand as wanted() in a script, for which
+// Compose puts what was asked, so that it costs nothing for filters that nobody
+// gave.
 package tools
