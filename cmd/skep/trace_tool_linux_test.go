@@ -32,7 +32,7 @@ func TestTraceTools(t *testing.T) {
 		{"statsnoop", []string{"-x"}, []string{"work.sh", "2", dir + "/nothing"}, ""},
 		{"killsnoop", nil, []string{"sh", "SIGUSR1", " 0"}, ""},
 		{"signals", []string{"-s", "10"}, []string{"sh", "SIGUSR1", " 2"}, "SIGCHLD"},
-		{"syscount", []string{"-o", "json"}, []string{`"syscall": "execve"`}, ""},
+		{"syscount", []string{"-o", "json"}, []string{`"syscall": "openat"`}, ""},
 		{"runqlat", nil, []string{"@usecs"}, ""},
 	} {
 		t.Run(strings.Join(append([]string{c.name}, c.args...), " "), func(t *testing.T) {
