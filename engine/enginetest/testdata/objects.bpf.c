@@ -432,9 +432,9 @@ int masks(void *ctx)
 	bpf_cpumask_setall(b);
 	out[5] = bpf_cpumask_full(mask(b));
 	out[6] = bpf_cpumask_and(a, mask(a), mask(b));
-	out[7] = bpf_cpumask_subset(mask(a), mask(b)) + 2 * bpf_cpumask_subset(mask(b), mask(a)) +
-		 4 * bpf_cpumask_intersects(mask(a), mask(b)) +
-		 8 * bpf_cpumask_equal(mask(a), mask(b));
+	/* On a machine of one CPU, they are equal. */
+	out[7] =
+	    bpf_cpumask_subset(mask(a), mask(b)) + 4 * bpf_cpumask_intersects(mask(a), mask(b));
 	out[8] = bpf_cpumask_weight(mask(a));
 	bpf_cpumask_xor(b, mask(a), mask(b));
 	out[9] = bpf_cpumask_test_cpu(0, mask(b));
