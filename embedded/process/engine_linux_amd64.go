@@ -1,6 +1,7 @@
 package process
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 
 	"github.com/skepdev/skep/embedded"
 	"github.com/skepdev/skep/engine"
@@ -68,6 +72,21 @@ func (e *Engine) Close() error {
 	}
 	e.t.end()
 	return errors.Join(e.names.Close(), e.Engine.Close())
+}
+
+// Load loads a collection, but for programs that look at the current task: the
+// kernel's structures of other processes cannot be read, and what the embedded
+// engine knows of its own process would be wrong of them.
+func (e *Engine) Load(ctx context.Context, spec *ebpf.CollectionSpec, opts *engine.LoadOptions) (*engine.Collection, error) {
+	for name, p := range spec.Programs {
+		for i := range p.Instructions {
+			ins := &p.Instructions[i]
+			if ins.IsBuiltinCall() && (ins.Constant == int64(asm.FnGetCurrentTask) || ins.Constant == int64(asm.FnGetCurrentTaskBtf)) {
+				return nil, cannot("program "+name+": the current task (curtask)", "it is a structure of the kernel")
+			}
+		}
+	}
+	return e.Engine.Load(ctx, spec, opts)
 }
 
 // hook is a program where it is attached.

@@ -155,4 +155,10 @@ func TestUnsupported(t *testing.T) {
 			t.Errorf("%s: %v", target, err)
 		}
 	}
+	_, err := newEngine(t).Load(t.Context(), &ebpf.CollectionSpec{Programs: map[string]*ebpf.ProgramSpec{"p": {
+		Name: "p", Type: ebpf.TracePoint, License: "GPL", Instructions: asm.Instructions{asm.FnGetCurrentTask.Call(), asm.Mov.Imm(asm.R0, 0), asm.Return()},
+	}}}, nil)
+	if !errors.Is(err, engine.ErrNotSupported) {
+		t.Errorf("a program that looks at the current task: %v", err)
+	}
 }
