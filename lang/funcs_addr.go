@@ -29,13 +29,13 @@ func addressFuncs() map[string]*function {
 		"reg": {min: 1, max: 1, check: checkReg, gen: func(g *gen, e *syntax.Call) value {
 			return scalar(g.f.Load(8, g.ctx(), int(g.u.consts[e])), g.u.types[e])
 		}},
-		"kptr":        {min: 1, max: 1, check: checkSpace(false), gen: genSpace},
-		"uptr":        {min: 1, max: 1, check: checkSpace(true), gen: genSpace},
-		"bswap":       {min: 1, max: 1, check: checkBswap, gen: genBswap},
-		"ntop":        {min: 1, max: 2, check: checkNtop, gen: genNtop},
-		"pton":        {min: 1, max: 1, check: checkPton, gen: genPton},
-		"macaddr":     {min: 1, max: 1, check: checkMac, gen: genMac},
-		"cgroupid":    {min: 1, max: 1, check: checkCgroupid, gen: genConst(types.TUint64)},
+		"kptr":     {min: 1, max: 1, check: checkSpace(false), gen: genSpace},
+		"uptr":     {min: 1, max: 1, check: checkSpace(true), gen: genSpace},
+		"bswap":    {min: 1, max: 1, check: checkBswap, gen: genBswap},
+		"ntop":     {min: 1, max: 2, check: checkNtop, gen: genNtop},
+		"pton":     {min: 1, max: 1, check: checkPton, gen: genPton},
+		"macaddr":  {min: 1, max: 1, check: checkMac, gen: genMac},
+		"cgroupid": {min: 1, max: 1, check: checkCgroupid, gen: genConst(types.TUint64)},
 		// An extension: bpftrace cannot ask for what is below a group.
 		"cgroup_ancestor": {min: 1, max: 1, check: wantInts(types.TUint64), gen: func(g *gen, e *syntax.Call) value {
 			return scalar(g.f.Call(asm.FnGetCurrentAncestorCgroupId, g.expr(e.Args[0]).a), types.TUint64)

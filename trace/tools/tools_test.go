@@ -90,8 +90,12 @@ func TestParseErrors(t *testing.T) {
 // TestRows: what a session writes, however it is cut, as a table and as JSON.
 func TestRows(t *testing.T) {
 	tool := &Tool{Name: "x", Columns: []Column{
-		{Name: "TIME", Width: 8}, {Name: "CGROUP"}, {Name: "PID", Width: 7}, {Name: "LAT(ms)", Format: "ms", Width: 8},
-		{Name: "SIG", Format: "signal", Width: 8}, {Name: "ARGS", Format: "words", Width: 6},
+		{Name: "TIME", Width: 8},
+		{Name: "CGROUP"},
+		{Name: "PID", Width: 7},
+		{Name: "LAT(ms)", Format: "ms", Width: 8},
+		{Name: "SIG", Format: "signal", Width: 8},
+		{Name: "ARGS", Format: "words", Width: 6},
 	}}
 	in := `{"type": "attached_probes", "data": {"probes": 1}}` + "\n" +
 		`{"type": "value", "data": ["10:00:00", 5, 12, 1500000, 10, ["sh", "-c", "a\u001bb c", ""]]}` + "\n" +
