@@ -125,6 +125,7 @@ func (c *Checker) pushCallback(k int, setup calleeSetup) error {
 	s.CallbackUnroll++
 	s.Frames[s.Cur-1].CallbackDepth++
 	caller.CallbackDepth = 0
+	caller.CallbacksPast++
 	return nil
 }
 

@@ -59,6 +59,10 @@ type Frame struct {
 	InException bool
 	// CallbackDepth counts simulated calls of the callback of a call here.
 	CallbackDepth int
+	// CallbacksPast counts the calls with callbacks that the function has left
+	// behind: it tells a callback's return from the next round of a loop around
+	// the call.
+	CallbacksPast int
 }
 
 type retRange struct{ min, max int32 }

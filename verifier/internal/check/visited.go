@@ -131,7 +131,9 @@ func (c *Checker) compare(p *checkpoint, cur *State, a *insnAux) (stateVerdict, 
 		if p.MayGotoDepth != cur.MayGotoDepth && c.equal(p.State, cur, rangeWithin) {
 			return stateConverged, nil
 		}
-	case a.callback:
+	case a.callback && p.frame().CallbacksPast == cur.frame().CallbacksPast:
+		// The callback came back. A loop around the call is one like any other,
+		// although Linux takes it for the callback's.
 		if c.equal(p.State, cur, rangeWithin) {
 			return stateConverged, nil
 		}
