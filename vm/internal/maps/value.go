@@ -36,10 +36,18 @@ func specials(s *Spec) (out []span) {
 func (c *common) setValue(elem, src Pointer) {
 	at := uintptr(0)
 	for _, s := range c.specials {
-		copyMem(add(elem, at), add(src, at), s.at-at)
+		copyPart(elem, src, at, s.at)
 		at = s.at + s.size
 	}
-	copyMem(add(elem, at), add(src, at), uintptr(c.spec.ValueSize)-at)
+	copyPart(elem, src, at, uintptr(c.spec.ValueSize))
+}
+
+// copyPart copies the bytes from one offset to another. Of none, there is no
+// pointer to be made: it might be one behind the end of Go's memory.
+func copyPart(dst, src Pointer, from, to uintptr) {
+	if to > from {
+		copyMem(add(dst, from), add(src, from), to-from)
+	}
 }
 
 // clearSpecials makes a new element's own parts those of nobody.
