@@ -142,10 +142,10 @@ func TestNot(t *testing.T) {
 
 // TestAlign fills every gap with instructions that do nothing.
 func TestAlign(t *testing.T) {
-	for n := range 33 {
+	for n := range 65 {
 		c := &Code{Bytes: make([]byte, n)}
 		c.Align()
-		if len(c.Bytes)%32 != 0 || len(c.Bytes)-n > 31 {
+		if len(c.Bytes)%64 != 0 || len(c.Bytes)-n > 63 {
 			t.Errorf("from %d to %d", n, len(c.Bytes))
 		}
 		for code := c.Bytes[n:]; len(code) > 0; {

@@ -23,9 +23,10 @@ var nops = [...]string{
 	"\x66\x0f\x1f\x44\x00\x00", "\x0f\x1f\x80\x00\x00\x00\x00", "\x0f\x1f\x84\x00\x00\x00\x00\x00",
 }
 
-// Align goes on at a multiple of 32 bytes: decoded instructions are kept by that.
+// Align goes on at a multiple of 64 bytes: a loop of that length lies in one line
+// of the cache, and so in what the processor decodes at once.
 func (c *Code) Align() {
-	for n := -len(c.Bytes) & 31; n > 0; {
+	for n := -len(c.Bytes) & 63; n > 0; {
 		nop := nops[min(n, len(nops))-1]
 		c.Bytes = append(c.Bytes, nop...)
 		n -= len(nop)

@@ -155,7 +155,7 @@ type Assembler interface {
 	// JmpMem jumps to the address at [base+disp]. It may change C.
 	JmpMem(base Reg, disp int32)
 	Ret()
-	// Align goes on at a multiple of 32 bytes, with instructions that do nothing,
+	// Align goes on at a multiple of 64 bytes, with instructions that do nothing,
 	// if a processor of this kind is quicker at loops that begin there.
 	Align()
 }
