@@ -35,6 +35,7 @@ const rootExample = `  skep demo                                   packets of de
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, s *streams, args []string) int {
 	root := newRoot(s)
+	withoutTools(root, args)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	return report(ctx, s, cmd, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -48,6 +49,19 @@ func newToolCommands(s *streams) []*cobra.Command {
 		out = append(out, newToolCommand(s, t))
 	}
 	return out
+}
+
+// withoutTools takes the tools from skep trace where a script is given (-e): their
+// names are words for the script then, as in skep trace -e '…' signals.
+func withoutTools(root *cobra.Command, args []string) {
+	if len(args) == 0 || args[0] != "trace" || !slices.ContainsFunc(args[1:], func(a string) bool {
+		return strings.HasPrefix(a, "-e") || a == "--execute" || strings.HasPrefix(a, "--execute=")
+	}) {
+		return
+	}
+	if trace, _, err := root.Find(args[:1]); err == nil {
+		trace.RemoveCommand(trace.Commands()...)
+	}
 }
 
 func newToolCommand(s *streams, t *tools.Tool) *cobra.Command {

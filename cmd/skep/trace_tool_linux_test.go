@@ -74,6 +74,9 @@ func TestTraceToolFilters(t *testing.T) {
 	}
 	var out, errs strings.Builder
 	s := &streams{in: strings.NewReader(""), out: &out, err: &errs}
+	if code := run(t.Context(), s, []string{"trace", "-q", "-e", `begin { printf("%s\n", str($1)); exit(); }`, "signals"}); code != 0 || strings.TrimSpace(out.String()) != "signals" {
+		t.Errorf("a tool's name as a script's parameter: exit code %d, %q: %s", code, out.String(), errs.String())
+	}
 	if code := run(t.Context(), s, []string{"trace", "opensnoop", "--uid", "nobody-of-that-name"}); code != 2 || !strings.Contains(errs.String(), "--uid") {
 		t.Errorf("exit code %d: %s", code, errs.String())
 	}
