@@ -26,6 +26,11 @@ func TestDetails(t *testing.T) {
 		{check.RuleStructure, "last insn is not an exit or jmp", "The function can run past its last instruction.", ""},
 		{check.RuleStructure, "same insn cannot be used with different pointers", "One instruction accesses different kinds", "the compiler merged"},
 		{check.RuleEncoding, "R15 is invalid", "An instruction names register r15;", ""},
+		{check.RulePointerMath, "dereference of modified ctx ptr R1 off=8 disallowed", "The context is accessed at an offset that was calculated", ""},
+		{check.RulePointerMath, "variable ctx access var_off=(0x0; 0x4) disallowed", "The context is accessed at an offset that was calculated", ""},
+		{check.RulePointerMath, "value -2147483648 makes map_value pointer be out of bounds", "A number is added to a pointer that may take it far", "the number may be negative"},
+		{check.RulePointerMath, "R1 32-bit pointer arithmetic prohibited", "", ""},
+		{check.RulePointerMath, "R1 pointer arithmetic on map_value_or_null prohibited, null-check it first", "Something is added to r1 before it is known not to be NULL.", ""},
 		{check.RulePointerMath, "R1 pointer += pointer prohibited", "Two pointers are added.", ""},
 		{check.RulePointerMath, "R6 pointer -= pointer prohibited", "Two pointers are combined by the operator -=.", ""},
 		{check.RulePointerMath, "R1 tried to subtract pointer from scalar", "A pointer is subtracted from a number.", ""},
@@ -50,6 +55,8 @@ func TestDetails(t *testing.T) {
 		{check.RuleKernelPointer, "R1 must be a rcu pointer", "the function takes a pointer under RCU", ""},
 		{check.RuleKernelPointer, "R1 is bpf_array invalid negative access: off=-8", "The access lies before the start of the kernel's struct bpf_array.", "its offset is -8"},
 		{check.RuleKernelPointer, "access beyond struct task_struct at off 9000 size 8", "The access goes beyond the end of the kernel's struct task_struct.", "8 bytes are accessed at offset 9000"},
+		{check.RuleReadOnly, "cannot write into packet", "Programs of type xdp may not write to the packet.", ""},
+		{check.RuleReadOnly, "write into map forbidden, value_size=48 off=0 size=8", "The map was made so that programs may not write to it", ""},
 		{check.RuleReadOnly, "read from map forbidden, value_size=48 off=0 size=8", "The map was made so that programs may not read it", ""},
 		{check.RuleReadOnly, "only read is supported", "A structure of the kernel is written", ""},
 		{check.RuleReadOnly, "only read from bpf_array is supported", "A structure of the kernel is written", ""},
@@ -76,9 +83,10 @@ func TestDetails(t *testing.T) {
 		{check.RuleNullPointer, "Possibly NULL pointer passed to trusted arg0", "A pointer that may be NULL is passed to the function, which takes none.", ""},
 		{check.RuleReturn, "At program exit the register R0 is not a known value (ctx)", "A pointer (ctx) is returned where a number is wanted.", ""},
 	} {
-		s := &story{Explanation: &Explanation{Rule: string(c.rule), Kernel: c.message}, r: &Rejection{Slot: -1, typ: abi.ProgXDP, code: &object.Code{}}}
+		r := &Rejection{Slot: -1, typ: abi.ProgXDP, code: &object.Code{}, inner: &check.Rejection{Register: 1}}
+		s := &story{Explanation: &Explanation{Rule: string(c.rule), Kernel: c.message}, r: r, trace: newTrace(r)}
 		s.refine()
-		if !strings.HasPrefix(s.Summary, c.summary) || !strings.Contains(s.Cause, c.cause) || s.Summary+s.Cause == "" {
+		if !strings.HasPrefix(s.Summary, c.summary) || !strings.Contains(s.Cause, c.cause) || s.Summary+s.Cause+s.Advice == "" {
 			t.Errorf("%s\n  says %q because %q\n  want %q because %q", c.message, s.Summary, s.Cause, c.summary, c.cause)
 		}
 		if strings.Contains(s.Summary+s.Cause+s.Advice, "$") {

@@ -12,7 +12,7 @@ import (
 
 // detail refines what is said of a rule, where the kernel's message tells which
 // of the rule's cases it is. Texts take the message's submatches as $1, the type
-// of the program as $type and the called function as $call; an empty one leaves
+// of the program as $type, the operand as $name and the called function as $call; an empty one leaves
 // what the rule says.
 type detail struct {
 	rule                   check.Rule
@@ -52,6 +52,22 @@ var details = []detail{
 		rule: check.RuleEncoding, message: message(`^R(\d+) is invalid`),
 		summary: "An instruction names register r$1; there are r0 to r10.",
 		advice:  "compile the object again; assembly by hand has r0 to r10 only",
+	},
+	{
+		rule: check.RulePointerMath, message: message(`modified ctx|variable ctx`),
+		summary: "The context is accessed at an offset that was calculated; fields have fixed places only.",
+		advice: "read each field by its name; where the compiler merges accesses of several branches into one, " +
+			"read through a pointer to volatile before the branches",
+	},
+	{rule: check.RulePointerMath, message: message(`pointer be out of bounds`), explain: explainFarAway},
+	{
+		rule: check.RulePointerMath, message: message(`32-bit pointer arithmetic`),
+		advice: "do the arithmetic in 64 bits: use long or __u64 for offsets, or copy the pointer before casting it",
+	},
+	{
+		rule: check.RulePointerMath, message: message(`pointer arithmetic on \S*or_null`),
+		summary: "Something is added to $name before it is known not to be NULL.",
+		advice:  "test it first: if (!ptr) return 0;",
 	},
 	{
 		rule: check.RulePointerMath, message: message(`pointer \+= pointer prohibited`),
@@ -159,6 +175,16 @@ var details = []detail{
 		advice:  "access members by their names, with CO-RE (clang -g, vmlinux.h), so that offsets are those of the kernel that runs",
 	},
 	{
+		rule: check.RuleReadOnly, message: message(`write into packet`),
+		summary: "Programs of type $type may not write to the packet.",
+		advice:  "write packets in xdp or tc programs; here, only read them",
+	},
+	{
+		rule: check.RuleReadOnly, message: message(`write into map`),
+		summary: "The map was made so that programs may not write to it (const data, BPF_F_RDONLY_PROG).",
+		advice:  "leave out const, or put what changes into another map",
+	},
+	{
 		rule: check.RuleReadOnly, message: message(`^read from map forbidden`),
 		summary: "The map was made so that programs may not read it (BPF_F_WRONLY_PROG).",
 		advice:  "leave out the flag, or read in user space",
@@ -255,7 +281,7 @@ func (s *story) refine() {
 		}
 		fill := func(into *string, text string) {
 			if text != "" {
-				text = strings.NewReplacer("$type", s.r.typ.String(), "$call", callName(s, s.instruction())).Replace(text)
+				text = strings.NewReplacer("$type", s.r.typ.String(), "$name", s.name(), "$call", callName(s, s.instruction())).Replace(text)
 				*into = string(d.message.ExpandString(nil, text, s.Kernel, at))
 			}
 		}
@@ -267,6 +293,14 @@ func (s *story) refine() {
 		}
 		return
 	}
+}
+
+// explainFarAway is about a sum that may lie beyond what a pointer's offset holds.
+func explainFarAway(s *story, _ []string) {
+	s.Summary = "A number is added to a pointer that may take it far outside of what it points to."
+	s.Cause = fmt.Sprintf("%s may be negative or very large", or(s.index(), "the number"))
+	s.Advice = "bound it on both sides first: if (i < 0 || i >= N) return 0; or make it unsigned"
+	s.lostBound()
 }
 
 func explainMapType(s *story, m []string) {

@@ -24,26 +24,6 @@ func explainUninitialized(s *story) {
 	}
 }
 
-func explainPointerMath(s *story) {
-	switch {
-	case strings.Contains(s.Kernel, "modified ctx"), strings.Contains(s.Kernel, "variable ctx"):
-		s.Summary = "The context is accessed at an offset that was calculated; fields have fixed places only."
-		s.Advice = "read each field by its name; where the compiler merges accesses of several branches into one, " +
-			"read through a pointer to volatile before the branches"
-	case strings.Contains(s.Kernel, "pointer be out of bounds"):
-		i := s.index()
-		s.Summary = "A number is added to a pointer that may take it far outside of what it points to."
-		s.Cause = fmt.Sprintf("%s may be negative or very large", or(i, "the number"))
-		s.Advice = "bound it on both sides first: if (i < 0 || i >= N) return 0; or make it unsigned"
-		s.lostBound()
-	case strings.Contains(s.Kernel, "32-bit pointer arithmetic"):
-		s.Advice = "do the arithmetic in 64 bits: use long or __u64 for offsets, or copy the pointer before casting it"
-	case strings.Contains(s.Kernel, "ptr_or_null"), strings.Contains(s.Kernel, "_or_null"):
-		s.Summary = fmt.Sprintf("Something is added to %s before it is known not to be NULL.", s.name())
-		s.Advice = "test it first: if (!ptr) return 0;"
-	}
-}
-
 func explainUnbounded(s *story) {
 	s.Summary = "A number without bounds is added to a pointer: the result could lie anywhere."
 	s.Advice = "bound the number first: make it unsigned and compare it (if (i >= N) return 0;), or mask it (i &= N - 1)"
@@ -294,17 +274,4 @@ func explainContext(s *story) {
 		return
 	}
 	s.Cause = fmt.Sprintf("there is no field at offset %d", off)
-}
-
-func explainReadOnly(s *story) {
-	s.Summary = "Memory that may only be read is written."
-	s.Advice = "copy it to the stack or a map value and change the copy"
-	switch {
-	case strings.Contains(s.Kernel, "into packet"):
-		s.Summary = fmt.Sprintf("Programs of type %s may not write to the packet.", s.r.typ)
-		s.Advice = "write packets in xdp or tc programs; here, only read them"
-	case strings.Contains(s.Kernel, "into map"):
-		s.Summary = "The map was made so that programs may not write to it (const data, BPF_F_RDONLY_PROG)."
-		s.Advice = "leave out const, or put what changes into another map"
-	}
 }

@@ -39,7 +39,6 @@ var rules = map[string]rule{
 	string(check.RulePointerMath): {
 		summary: "This arithmetic is not allowed on a pointer.",
 		advice:  "add or subtract a number in 64 bits; keep what you calculate with in an integer and add it to the pointer once",
-		explain: explainPointerMath,
 	},
 	string(check.RuleUnboundedMath): {explain: explainUnbounded},
 	string(check.RulePointerLeak): {
@@ -58,7 +57,10 @@ var rules = map[string]rule{
 	string(check.RuleStackBounds): {explain: explainStackBounds},
 	string(check.RuleStackRead):   {explain: explainStackRead},
 	string(check.RuleContext):     {explain: explainContext},
-	string(check.RuleReadOnly):    {explain: explainReadOnly},
+	string(check.RuleReadOnly): {
+		summary: "Memory that may only be read is written.",
+		advice:  "copy it to the stack or a map value and change the copy",
+	},
 	string(check.RuleAlignment): {
 		summary: "The access is not aligned to its size.",
 		advice:  "access smaller parts, or copy the bytes with __builtin_memcpy",
