@@ -65,7 +65,8 @@ func fields(t btf.Type, base uint32, depth int, out []vm.ObjectField) []vm.Objec
 
 // owns says whether a pointer owns what it leads to.
 func owns(p *btf.Pointer) bool {
-	for t := p.Target; ; {
+	t := p.Target
+	for range maxFieldDepth { // qualifiers may go round in a circle
 		switch v := t.(type) {
 		case *btf.TypeTag:
 			if v.Value == "kptr" || v.Value == "percpu_kptr" {
@@ -80,6 +81,7 @@ func owns(p *btf.Pointer) bool {
 			return false
 		}
 	}
+	return false
 }
 
 // owners are the members of a map's value that own objects.

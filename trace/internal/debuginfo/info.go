@@ -162,7 +162,34 @@ func buildID(f *elf.File) string {
 // Func is the prototype of a function, by its name in the source or in the
 // symbol table.
 func (i *Info) Func(name string) (p *btf.FuncProto, err error) {
-	err = guard(i.path, func() error {
+	err = i.entries("function "+name, func(r *dwarf.Reader, e *dwarf.Entry) (enter, found bool, err error) {
+		switch e.Tag {
+		case dwarf.TagCompileUnit, dwarf.TagNamespace, dwarf.TagPartialUnit, dwarf.TagClassType, dwarf.TagStructType:
+			return true, false, nil
+		case dwarf.TagSubprogram:
+			n, _ := e.Val(dwarf.AttrName).(string)
+			l, _ := e.Val(dwarf.AttrLinkageName).(string)
+			if (n == name || l == name) && !declares(e) {
+				p, err = i.proto(r, e)
+				return false, true, err
+			}
+		}
+		return false, false, nil
+	})
+	return p, err
+}
+
+// declares says that an entry only names what another defines.
+func declares(e *dwarf.Entry) bool {
+	decl, _ := e.Val(dwarf.AttrDeclaration).(bool)
+	return decl
+}
+
+// entries shows the entries of all units to visit, in order, until it has found
+// what it looks for: that there is none of it is an error that names what. visit
+// says whether the entry's children are to be shown, too.
+func (i *Info) entries(what string, visit func(*dwarf.Reader, *dwarf.Entry) (enter, found bool, err error)) error {
+	return guard(i.path, func() error {
 		r := i.data.Reader()
 		for {
 			e, err := r.Next()
@@ -170,24 +197,17 @@ func (i *Info) Func(name string) (p *btf.FuncProto, err error) {
 				return fmt.Errorf("%s: %w", i.path, err)
 			}
 			if e == nil {
-				return fmt.Errorf("%s: function %s: %w", i.path, name, ErrNotFound)
+				return fmt.Errorf("%s: %s: %w", i.path, what, ErrNotFound)
 			}
-			switch e.Tag {
-			case dwarf.TagCompileUnit, dwarf.TagNamespace, dwarf.TagPartialUnit, dwarf.TagClassType, dwarf.TagStructType:
-				continue
-			case dwarf.TagSubprogram:
-				n, _ := e.Val(dwarf.AttrName).(string)
-				l, _ := e.Val(dwarf.AttrLinkageName).(string)
-				decl, _ := e.Val(dwarf.AttrDeclaration).(bool)
-				if (n == name || l == name) && !decl {
-					p, err = i.proto(r, e)
-					return err
-				}
+			enter, found, err := visit(r, e)
+			if found || err != nil {
+				return err
 			}
-			r.SkipChildren()
+			if !enter {
+				r.SkipChildren()
+			}
 		}
 	})
-	return p, err
 }
 
 // proto reads a function's parameters; r stands behind its entry.
@@ -228,31 +248,19 @@ func (i *Info) proto(r *dwarf.Reader, fn *dwarf.Entry) (*btf.FuncProto, error) {
 
 // Type finds a type: tag is "struct", "union", "enum", or "" for a typedef.
 func (i *Info) Type(tag, name string) (t btf.Type, err error) {
-	err = guard(i.path, func() error {
-		r := i.data.Reader()
-		for {
-			e, err := r.Next()
-			if err != nil {
-				return fmt.Errorf("%s: %w", i.path, err)
-			}
-			if e == nil {
-				return fmt.Errorf("%s: type %s %s: %w", i.path, tag, name, ErrNotFound)
-			}
-			if e.Tag == dwarf.TagCompileUnit || e.Tag == dwarf.TagPartialUnit || e.Tag == dwarf.TagNamespace {
-				continue
-			}
-			n, _ := e.Val(dwarf.AttrName).(string)
-			decl, _ := e.Val(dwarf.AttrDeclaration).(bool)
-			if n == name && !decl && isTag(e.Tag, tag) {
-				dt, err := i.data.Type(e.Offset)
-				if err != nil {
-					return fmt.Errorf("%s: %w", i.path, err)
-				}
-				t = i.convert(dt)
-				return nil
-			}
-			r.SkipChildren()
+	err = i.entries("type "+tag+" "+name, func(_ *dwarf.Reader, e *dwarf.Entry) (enter, found bool, err error) {
+		if e.Tag == dwarf.TagCompileUnit || e.Tag == dwarf.TagPartialUnit || e.Tag == dwarf.TagNamespace {
+			return true, false, nil
 		}
+		if n, _ := e.Val(dwarf.AttrName).(string); n != name || declares(e) || !isTag(e.Tag, tag) {
+			return false, false, nil
+		}
+		dt, err := i.data.Type(e.Offset)
+		if err != nil {
+			return false, false, fmt.Errorf("%s: %w", i.path, err)
+		}
+		t = i.convert(dt)
+		return false, true, nil
 	})
 	return t, err
 }

@@ -180,20 +180,27 @@ func (w *writer) stepAccess() {
 	}
 }
 
-// stepAtomic does an atomic operation on a stack slot or a map value.
-func (w *writer) stepAtomic() {
-	base, off := isa.FP, int16(0)
+// word is where eight aligned bytes are that hold a number: a map's value or a
+// slot of the stack.
+func (w *writer) word() (base int, off int16, ok bool) {
 	if p := w.pick(func(r reg) bool {
 		return r.kind == value && r.m != constMap && r.loose == 0 && r.off >= 0 && r.off%8 == 0 && r.off+8 <= r.size
 	}); p >= 0 {
-		base = p
-	} else {
-		slot := w.slot(func(r reg) bool { return r.kind == scalar })
-		if slot < 0 {
-			return
-		}
-		off = slotOff(slot)
-		w.stack[slot] = reg{kind: scalar}
+		return p, 0, true
+	}
+	slot := w.slot(func(r reg) bool { return r.kind == scalar })
+	if slot < 0 {
+		return 0, 0, false
+	}
+	w.stack[slot] = reg{kind: scalar}
+	return isa.FP, slotOff(slot), true
+}
+
+// stepAtomic does an atomic operation on a stack slot or a map value.
+func (w *writer) stepAtomic() {
+	base, off, ok := w.word()
+	if !ok {
+		return
 	}
 	s := w.pickKind(scalar)
 	if s < 0 || w.held&(1<<s) != 0 {

@@ -71,18 +71,9 @@ func (w *writer) use(n uint8) {
 // stepOrdered loads with acquire or stores with release semantics.
 func (w *writer) stepOrdered() {
 	code, bytes := w.size()
-	base, off := isa.FP, int16(0)
-	if p := w.pick(func(r reg) bool {
-		return r.kind == value && r.m != constMap && r.loose == 0 && r.off >= 0 && r.off%8 == 0 && r.off+8 <= r.size
-	}); p >= 0 {
-		base = p
-	} else {
-		slot := w.slot(func(r reg) bool { return r.kind == scalar })
-		if slot < 0 {
-			return
-		}
-		off = slotOff(slot)
-		w.stack[slot] = reg{kind: scalar}
+	base, off, ok := w.word()
+	if !ok {
+		return
 	}
 	if w.careless() {
 		off++

@@ -87,14 +87,7 @@ func (r *Range) combine64() {
 // truncateOld is coerce_reg_to_size, which leaves the low half as it is where
 // all of it is kept.
 func (r *Range) truncateOld(bytes int) {
-	r.Bits = r.Bits.Cast(bytes)
-	mask := uint64(1)<<(8*bytes) - 1
-	if r.UMin&^mask == r.UMax&^mask {
-		r.UMin, r.UMax = r.UMin&mask, r.UMax&mask
-	} else {
-		r.UMin, r.UMax = 0, mask
-	}
-	r.SMin, r.SMax = int64(r.UMin), int64(r.UMax)
+	r.cut(bytes)
 	if bytes < 4 {
 		r.combine64()
 	}

@@ -22,6 +22,16 @@ func (r *Range) assign32() {
 // Truncate keeps the low 1, 2 or 4 bytes and clears the others, as a narrow
 // load does (coerce_reg_to_size).
 func (r *Range) Truncate(bytes int) {
+	r.cut(bytes)
+	if bytes < 4 {
+		r.unbound32()
+	}
+	r.Sync()
+}
+
+// cut keeps the low bytes of what is known of the whole; the low half's own
+// bounds stay as they are.
+func (r *Range) cut(bytes int) {
 	r.Bits = r.Bits.Cast(bytes)
 	mask := uint64(1)<<(8*bytes) - 1
 	if r.UMin&^mask == r.UMax&^mask {
@@ -30,10 +40,6 @@ func (r *Range) Truncate(bytes int) {
 		r.UMin, r.UMax = 0, mask
 	}
 	r.SMin, r.SMax = int64(r.UMin), int64(r.UMax)
-	if bytes < 4 {
-		r.unbound32()
-	}
-	r.Sync()
 }
 
 // SignExtend copies the sign of the low 1, 2 or 4 bytes to all bits above, as
