@@ -18,24 +18,28 @@ const (
 	arenaData    = ".data.__arena"
 )
 
-// plainArena gives the section of variables in an arena that other name, and its
-// type too.
-func (im *image) plainArena() {
+// plainArena gives the section of variables in an arena that other name, and says
+// whether there is one. Its type has the old one until plainArenaType.
+func (im *image) plainArena() (renamed bool) {
 	s := im.section(arenaSection)
 	if s == nil || im.section(arenaData) != nil {
-		return
+		return false
 	}
-	renamed := false
 	for i := range im.sections {
 		t := &im.sections[i]
 		if t.kind == elf.SHT_STRTAB && rename(t.data[min(int(s.nameOff), len(t.data)):]) {
 			renamed = true
 		}
 	}
-	if !renamed {
-		return
+	if renamed {
+		s.name = arenaData
 	}
-	s.name = arenaData
+	return renamed
+}
+
+// plainArenaType gives the section's type its new name. The types must have been
+// checked.
+func (im *image) plainArenaType() {
 	if b := im.section(".BTF"); b != nil && b.kind != elf.SHT_NOBITS && len(b.data) >= btfHeaderSize {
 		t := newRawTypes(b.data)
 		for _, rec := range t.records {

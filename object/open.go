@@ -93,11 +93,14 @@ func open(data []byte, opts *Options) (*ebpf.CollectionSpec, error) {
 		return nil, err
 	}
 	im.completeSizes()
-	im.plainArena()
+	arena := im.plainArena()
 	for _, check := range checks() {
 		if err := check(im); err != nil {
 			return nil, err
 		}
+	}
+	if arena {
+		im.plainArenaType()
 	}
 	im.plainKsyms()
 	im.plainValues()
